@@ -1,0 +1,17 @@
+"""Every table: its columns, types, units and meaning.
+
+DDL, Parquet and Dagster column schemas and ``docs/tables.md`` are all derived from `TABLES`. What does not belong
+here: how a table is computed (domain packages) and where it lies (``store``).
+"""
+
+from __future__ import annotations
+
+from label_quality.schema.model import Column, Table
+from label_quality.schema.tables_in import INPUT_TABLES
+from label_quality.schema.tables_out import OUTPUT_TABLES
+
+TABLES: dict[str, Table] = {t.name: t for t in (*INPUT_TABLES, *OUTPUT_TABLES)}
+
+ERROR_TYPES = ("missing", "wrong_class", "inaccurate", "duplicate", "spurious")
+
+__all__ = ["ERROR_TYPES", "TABLES", "Column", "Table"]

@@ -1,0 +1,131 @@
+"""The tables that are computed: overlaps, suspected errors, findings and rates."""
+
+from __future__ import annotations
+
+from label_quality.schema.model import Column, Table
+from label_quality.schema.tables_in import BATCH, BOX, IMAGE
+
+_MODEL = Column("model", "VARCHAR", "Model whose prediction is the evidence; the strongest where several agree", "", True)
+_ANNOTATION = Column("annotation_id", "BIGINT", "COCO id of the label that the finding is about; NULL for missing", "", True)
+_SCORED = (
+    BATCH,
+    Column("finding_id", "VARCHAR", "Stable id: a hash of batch, type and what the finding is about"),
+    Column("error_type", "VARCHAR", "missing, wrong_class, inaccurate, duplicate or spurious"),
+    IMAGE,
+    _ANNOTATION,
+    Column("other_annotation_id", "BIGINT", "duplicate: the label that stays", "", True),
+    Column("category_id", "BIGINT", "Category of the label; for missing, of the prediction"),
+    Column("suggested_fix", "VARCHAR", "add, change_class, change_box, change_mask or remove"),
+    Column("suggested_category_id", "BIGINT", "Category after the fix; NULL for remove", "", True),
+    Column("suggested_x", "DOUBLE", "Left edge of the box after the fix; NULL for remove", "px", True),
+    Column("suggested_y", "DOUBLE", "Upper edge of the box after the fix; NULL for remove", "px", True),
+    Column("suggested_width", "DOUBLE", "Width of the box after the fix; NULL for remove", "px", True),
+    Column("suggested_height", "DOUBLE", "Height of the box after the fix; NULL for remove", "px", True),
+    Column("score", "DOUBLE", "Strength of the evidence, 0 to 1; not a probability"),
+    *BOX,
+    _MODEL,
+    Column("prediction_id", "BIGINT", "Prediction that is the evidence, within its model", "", True),
+    Column("models_agreeing", "BIGINT", "Number of models whose predictions support the finding"),
+    Column("models_total", "BIGINT", "Number of models that were asked"),
+    Column("confidence", "DOUBLE", "Score of the prediction, calibrated to how often this model is right", "", True),
+    Column("iou", "DOUBLE", "Box IoU of label and prediction, or of the two labels of a duplicate", "", True),
+    Column("mask_iou", "DOUBLE", "Mask IoU of the same pair, where both have masks", "", True),
+    Column("boundary_iou", "DOUBLE", "Boundary IoU of the same pair, where it was computed", "", True),
+    Column("typical_iou", "DOUBLE", "inaccurate: median IoU of comparable pairs (class, size, confidence)", "", True),
+    Column("deviation", "DOUBLE", "inaccurate: how far below typical, in robust standard deviations", "", True),
+    Column("edge_left", "DOUBLE", "inaccurate: label edge minus predicted edge; positive is right of it", "px", True),
+    Column("edge_top", "DOUBLE", "inaccurate: label edge minus predicted edge; positive is below it", "px", True),
+    Column("edge_right", "DOUBLE", "inaccurate: label edge minus predicted edge; positive is right of it", "px", True),
+    Column("edge_bottom", "DOUBLE", "inaccurate: label edge minus predicted edge; positive is below it", "px", True),
+    Column("covered", "DOUBLE", "missing: highest IoU with a label that could stand for the object", "", True),
+    Column("containment", "DOUBLE", "duplicate: share of the smaller label that lies in the larger", "", True),
+    Column("support", "DOUBLE", "spurious, duplicate: strongest support of the label by any model", "", True),
+    Column("recall", "DOUBLE", "spurious: share of labels of this class and size that the models find", "", True),
+    Column("confusion", "DOUBLE", "wrong_class: how often the model takes the labelled class for the suggested one", "", True),
+)
+_RATES = (
+    Column("error_type", "VARCHAR", "missing, wrong_class, inaccurate, duplicate, spurious, or any for all together"),
+    Column("category_id", "BIGINT", "COCO id of the category; NULL for all together", "", True),
+    Column("category_name", "VARCHAR", "Name of the category; NULL for all together", "", True),
+    Column("labels", "BIGINT", "Labels that were judged (crowds are not)"),
+    Column("findings", "BIGINT", "Stored findings of this type", "", True),
+    Column("expected_errors", "DOUBLE", "Sum of p_error of the findings; NULL when not judged", "", True),
+    Column("expected_missing", "DOUBLE", "Sum of p_error of the missing ones; NULL when not judged", "", True),
+    Column("rate", "DOUBLE", "expected_errors / (labels + expected_missing); NULL when not judged", "", True),
+    Column("rate_low", "DOUBLE", "Lower end of the model's 95 % interval, given that p_error is right", "", True),
+    Column("rate_high", "DOUBLE", "Upper end of the model's 95 % interval, given that p_error is right", "", True),
+    Column("judged", "BOOLEAN", "false where no predictions were there to judge by"),
+    Column("calibrated", "BOOLEAN", "Whether p_error was calibrated; uncalibrated rates rank, they do not measure"),
+    Column("n_reviewed", "BIGINT", "Labels that a person has looked at"),
+)
+
+OUTPUT_TABLES = (
+    Table(
+        "annotation_pairs",
+        "One row per two labels of an image whose boxes overlap by IoU >= 0.10 or of which one lies in the other by >= 0.80; crowds left out.",
+        (
+            BATCH,
+            IMAGE,
+            Column("annotation_id", "BIGINT", "The smaller of the two ids"),
+            Column("other_annotation_id", "BIGINT", "The larger of the two ids"),
+            Column("category_id", "BIGINT", "Category of annotation_id"),
+            Column("other_category_id", "BIGINT", "Category of other_annotation_id"),
+            Column("box_iou", "DOUBLE", "IoU of the boxes"),
+            Column("containment", "DOUBLE", "Intersection over the area of the smaller box"),
+            Column("mask_iou", "DOUBLE", "IoU of the masks, where both have one and the boxes are near enough to be a duplicate", "", True),
+            Column("mask_containment", "DOUBLE", "Intersection over the area of the smaller mask, likewise", "", True),
+        ),
+        "matching",
+    ),
+    Table(
+        "overlaps",
+        "One row per label and prediction of one image whose boxes overlap by IoU >= 0.10.",
+        (
+            BATCH,
+            IMAGE,
+            Column("annotation_id", "BIGINT", "COCO id of the label"),
+            Column("model", "VARCHAR", "Name of the model"),
+            Column("prediction_id", "BIGINT", "Prediction, within its model"),
+            Column("iscrowd", "BOOLEAN", "Whether the label is a crowd"),
+            Column("same_category", "BOOLEAN", "Whether label and prediction have the same category"),
+            Column("box_iou", "DOUBLE", "IoU of the boxes; for a crowd, as COCO has it, intersection over the prediction's area"),
+            Column("mask_iou", "DOUBLE", "IoU of the masks, where both have one; for a crowd, intersection over the prediction's area", "", True),
+            Column("boundary_iou", "DOUBLE", "Boundary IoU of the masks, for assigned pairs", "", True),
+            Column("assigned", "BOOLEAN", "Whether the class-agnostic one-to-one assignment pairs the two"),
+        ),
+        "matching",
+    ),
+    Table(
+        "finding_scores",
+        "One row per suspected error with score >= 0.05: the evidence, no probability yet.",
+        _SCORED,
+        "findings",
+        published=False,
+    ),
+    Table(
+        "findings",
+        "One row per suspected label error. The queue is: order by p_error desc.",
+        (
+            *_SCORED,
+            Column("p_error", "DOUBLE", "Probability that a person would call this an error; the score itself while uncalibrated"),
+            Column("calibrated", "BOOLEAN", "Whether p_error was calibrated"),
+            Column("calibration_version", "VARCHAR", "Version of the calibration; NULL while there is none", "", True),
+            Column("reason", "VARCHAR", "Why, in a sentence that a person can check on the picture"),
+            Column("rule_version", "VARCHAR", "Version of the rule that made the finding"),
+        ),
+        "findings",
+    ),
+    Table(
+        "error_rates",
+        "Estimated label-error rate of a batch by type and category: expected errors / (labels + expected missing).",
+        (BATCH, *_RATES),
+        "findings",
+    ),
+    Table(
+        "overall_error_rates",
+        "Estimated label-error rate over all published batches by type and category name.",
+        tuple(c for c in _RATES if c.name != "category_id"),
+        "overall",
+        per_batch=False,
+    ),
+)

@@ -1,0 +1,104 @@
+"""One typed settings object: a TOML file and environment variables. Nothing else reads either.
+
+The file is ``label_quality.toml`` in the root, else the one in the current folder, or the one that
+``LABEL_QUALITY_SETTINGS`` names. ``LABEL_QUALITY_ROOT`` names the root. Unknown keys are an error, so that a slip of
+the pen in a limit does not pass for a limit.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+ROOT_VARIABLE = "LABEL_QUALITY_ROOT"
+FILE_VARIABLE = "LABEL_QUALITY_SETTINGS"
+FILE_NAME = "label_quality.toml"
+DEFAULT_ROOT = "data"
+
+
+class SettingsError(ValueError):
+    """A settings file that cannot be read or says something that is not a setting."""
+
+
+class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Estimated label-error rates above which a check warns and above which it is an error, 0 to 1."""
+
+    warn: float
+    error: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warn <= self.error <= 1:
+            raise ValueError("a limit needs 0 <= warn <= error <= 1")
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits of the estimated rate of each error type, of all together, and of the quarantined share."""
+
+    missing: Limit = Limit(0.05, 0.15)
+    wrong_class: Limit = Limit(0.02, 0.10)
+    inaccurate: Limit = Limit(0.05, 0.15)
+    duplicate: Limit = Limit(0.01, 0.05)
+    spurious: Limit = Limit(0.03, 0.10)
+    any: Limit = Limit(0.10, 0.25)
+    quarantined: Limit = Limit(0.0, 0.10)
+
+
+class DuckDB(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Resources of each DuckDB connection. `threads` 0 means all cores."""
+
+    memory_limit: str = "1500MB"
+    threads: int = 0
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings. `root` is absolute once loaded; `inbox` may be relative to it."""
+
+    root: str = DEFAULT_ROOT
+    inbox: str = "inbox"
+    keep_versions: int = 3
+    limits: Limits = Limits()
+    duckdb: DuckDB = DuckDB()
+    image_header_threads: int = 8
+    sensor_interval_seconds: int = 30
+    review_url: str = ""
+
+    @property
+    def root_path(self) -> Path:
+        """The root folder."""
+        return Path(self.root)
+
+    @property
+    def inbox_path(self) -> Path:
+        """The folder that the sensor watches."""
+        return self.root_path / self.inbox
+
+
+def load_settings(root: str | Path | None = None) -> Settings:
+    """Settings for `root`, else for ``LABEL_QUALITY_ROOT``, else for what the file says, else for ``./data``.
+
+    Raises SettingsError with the file's name and the place when the file is wrong.
+    """
+    chosen = str(root) if root is not None else os.environ.get(ROOT_VARIABLE, "")
+    path = _settings_file(Path(chosen or DEFAULT_ROOT))
+    settings = _read(path) if path else Settings()
+    base = Path(chosen) if chosen else Path(settings.root)
+    return msgspec.structs.replace(settings, root=str(base.expanduser().absolute()))
+
+
+def _settings_file(root: Path) -> Path | None:
+    named = os.environ.get(FILE_VARIABLE)
+    if named:
+        if not Path(named).is_file():
+            raise SettingsError(f"{FILE_VARIABLE} names {named}, which is not a file")
+        return Path(named)
+    return next((p for p in (root / FILE_NAME, Path(FILE_NAME)) if p.is_file()), None)
+
+
+def _read(path: Path) -> Settings:
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Settings)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise SettingsError(f"{path}: {error}") from error
