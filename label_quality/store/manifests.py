@@ -1,0 +1,79 @@
+"""Manifests: which version of every table makes up a batch. Replacing ``batches/<batch>.json`` is the commit.
+
+Whether the versions belong together is decided in ``lineage``; nothing here opens a Parquet file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from label_quality.store.files import now, read_json, write_json
+from label_quality.store.names import check_batch
+
+OVERALL = ".overall"  # the results over all batches; no batch name starts with a dot
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One committed state of a batch: table name -> file below the root, and the delivery it came from ("" for none)."""
+
+    run_id: str
+    delivery: str
+    committed_at: str
+    tables: dict[str, str]
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """The committed state of a batch and the few before it, the latest of them first."""
+
+    batch: str
+    run_id: str
+    delivery: str
+    committed_at: str
+    tables: dict[str, str]
+    previous: tuple[Version, ...] = ()
+
+    @property
+    def version(self) -> Version:
+        """The current state without its history."""
+        return Version(self.run_id, self.delivery, self.committed_at, self.tables)
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """The current state and the previous ones, the latest first."""
+        return (self.version, *self.previous)
+
+
+class Manifests:
+    """The manifests of one root."""
+
+    def __init__(self, root: Path) -> None:
+        self._folder = root / "batches"
+
+    def batches(self) -> list[str]:
+        """The names of all batches with a manifest, sorted."""
+        return sorted(p.stem for p in self._folder.glob("[!.]*.json"))
+
+    def get(self, batch: str) -> Manifest | None:
+        """The manifest of `batch`, or of `OVERALL`; None when nothing was committed."""
+        return read_json(self._file(batch), Manifest)
+
+    def replace(
+        self, batch: str, run_id: str, delivery: str, tables: dict[str, str], keep: int
+    ) -> Manifest:
+        """Commit `tables` as the state of `batch`, keeping `keep` states in all. The same state again changes nothing."""
+        before = self.get(batch)
+        if before is not None and (before.run_id, before.delivery, before.tables) == (
+            run_id,
+            delivery,
+            tables,
+        ):
+            return before
+        previous = before.versions[: max(keep - 1, 0)] if before else ()
+        manifest = Manifest(batch, run_id, delivery, now(), tables, previous)
+        write_json(self._file(batch), manifest)
+        return manifest
+
+    def _file(self, batch: str) -> Path:
+        return self._folder / f"{batch if batch == OVERALL else check_batch(batch)}.json"

@@ -1,0 +1,193 @@
+"""One run of one batch: writes versions of tables, and reads what this run wrote, else what the manifest names.
+
+Every version carries in its file what it was computed from (see ``lineage``): all that was read through the same
+BatchRun before it was written. So take one BatchRun for each step. A step that is executed again in the same run
+writes a new version (``<run>.2.parquet``) instead of replacing the first, because other steps may have read that.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from label_quality.schema import TABLES, Table
+from label_quality.store.conform import check_written, conform_arrow, conform_sql
+from label_quality.store.deliveries import Delivery
+from label_quality.store.errors import StoreError
+from label_quality.store.files import replacing
+from label_quality.store.lineage import ABSENT, KEY, Lineage
+from label_quality.store.manifests import Manifest
+from label_quality.store.names import check_batch, check_run
+
+
+class BatchRun:
+    """One run of one batch, as one step sees it. Made by `Store.run`."""
+
+    def __init__(
+        self,
+        root: Path,
+        batch: str,
+        run_id: str,
+        manifest: Manifest | None,
+        delivery: Delivery | None,
+    ) -> None:
+        self.root = root
+        self.batch = check_batch(batch)
+        self.run_id = check_run(run_id)
+        self._manifest = manifest
+        self._delivery = delivery
+        self._reads: dict[str, list[str]] = {}
+
+    @property
+    def delivery(self) -> Delivery:
+        """The delivery that this run works on, the same in all its steps. StoreError when there is none."""
+        if self._delivery is None:
+            raise StoreError(f"no batch {self.batch} has been delivered")
+        return self._delivery
+
+    def write(self, table: str, data: pa.Table) -> int:
+        """Write a version of `table`; returns its rows. Raises StoreError when `data` does not fit the schema."""
+        with self.writer(table) as write:
+            write(data)
+        return int(data.num_rows)
+
+    @contextmanager
+    def writer(self, table: str) -> Iterator[Callable[[pa.Table], None]]:
+        """Write a version of `table` chunk by chunk. It appears only when the block ends without an error."""
+        schema = _table(table)
+        file = self._next(table)
+        with (
+            replacing(self.root / file) as temporary,
+            pq.ParquetWriter(temporary, schema.arrow_schema(), compression="snappy") as parquet,
+        ):
+
+            def write(chunk: pa.Table) -> None:
+                parquet.write_table(conform_arrow(chunk, schema, self.batch))
+
+            yield write
+            parquet.add_key_value_metadata({KEY: self._lineage(table, file)})
+
+    def write_sql(self, con: duckdb.DuckDBPyConnection, table: str, sql: str) -> int:
+        """Write the result of a SELECT as a version of `table`; returns its rows.
+
+        Columns may come in any order. Raises StoreError when names or types do not fit the schema, or NULL stands
+        where it must not.
+        """
+        schema = _table(table)
+        file = self._next(table)
+        with replacing(self.root / file) as temporary:
+            metadata = _quote(self._lineage(table, file))
+            con.execute(
+                f"COPY ({conform_sql(con, schema, sql)}) TO {_quote(temporary)} "
+                f"(FORMAT parquet, COMPRESSION snappy, KV_METADATA {{{KEY}: {metadata}}})"
+            )
+            return check_written(temporary, schema, self.batch)
+
+    def link(self, table: str, source: str) -> int:
+        """Make the version of `source` that this run sees the version of `table` too; returns its rows.
+
+        For a union that has one source. The file is shared by a hard link, or copied where that fails.
+        """
+        if _table(table).columns != _table(source).columns:
+            raise StoreError(f"{table} cannot be linked to {source}: their columns differ")
+        found = self._version(source)
+        if found is None:
+            raise StoreError(f"{table} cannot be linked to {source}: batch {self.batch} has none")
+        original, file = self.root / found, self._next(table)
+        with replacing(self.root / file) as temporary:
+            try:
+                os.link(original, temporary)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(original, temporary)
+        return int(pq.read_metadata(original).num_rows)
+
+    def has(self, table: str) -> bool:
+        """Whether this run wrote `table` or the manifest names a version of it."""
+        return self._version(table) is not None
+
+    def view(self, con: duckdb.DuckDBPyConnection, *tables: str) -> None:
+        """Create views on `con`, named as the tables. A table that there is none of becomes an empty view."""
+        for table in tables:
+            file = self._read(table)
+            con.execute(view_sql(_table(table), [self.root / file] if file else []))
+
+    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of `table` (or some columns of it), none of them where there is no such version."""
+        file = self._read(table)
+        schema = _table(table).arrow_schema()
+        if file is None:
+            whole = schema.empty_table()
+            return whole.select(list(columns)) if columns is not None else whole
+        return pq.read_table(
+            self.root / file, columns=list(columns) if columns is not None else None
+        )
+
+    def written(self) -> dict[str, str]:
+        """The latest version of every table that this run wrote: table -> file below the root."""
+        found = {name: self._attempts(name) for name, t in TABLES.items() if t.per_batch}
+        return {name: files[-1] for name, files in found.items() if files}
+
+    def _version(self, table: str) -> str | None:
+        own = self._attempts(table)
+        if own:
+            return own[-1]
+        return self._manifest.tables.get(table) if self._manifest else None
+
+    def _read(self, table: str) -> str | None:
+        file = self._version(table)
+        seen = self._reads.setdefault(table, [])
+        if (file or ABSENT) not in seen:
+            seen.append(file or ABSENT)
+        return file
+
+    def _attempts(self, table: str) -> list[str]:
+        """The versions of `table` that this run wrote, in order."""
+        out: list[str] = []
+        while (self.root / (file := self._name(table, len(out) + 1))).exists():
+            out.append(file)
+        return out
+
+    def _next(self, table: str) -> str:
+        if not _table(table).per_batch:
+            raise StoreError(
+                f"{table} is a result over all batches; a run of one batch cannot write it"
+            )
+        return self._name(table, len(self._attempts(table)) + 1)
+
+    def _name(self, table: str, attempt: int) -> str:
+        suffix = f".{attempt}" if attempt > 1 else ""
+        return f"tables/{table}/{self.batch}/{self.run_id}{suffix}.parquet"
+
+    def _lineage(self, table: str, file: str) -> str:
+        labels, results = (
+            (self._delivery.labels, self._delivery.results) if self._delivery else ("", "")
+        )
+        return Lineage(table, file, labels, results, self._reads).encoded()
+
+
+def view_sql(table: Table, files: Sequence[Path]) -> str:
+    """A ``CREATE VIEW`` over Parquet files with the schema's columns; without files, the view is empty."""
+    name = f'CREATE OR REPLACE TEMP VIEW "{table.name}" AS'
+    if not files:
+        columns = ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in table.columns)
+        return f"{name} SELECT {columns} WHERE false"
+    columns = ", ".join(f'"{c.name}"' for c in table.columns)
+    return f"{name} SELECT {columns} FROM read_parquet([{', '.join(_quote(f) for f in files)}])"
+
+
+def _table(name: str) -> Table:
+    try:
+        return TABLES[name]
+    except KeyError:
+        raise StoreError(f"there is no table {name}") from None
+
+
+def _quote(text: object) -> str:
+    return "'" + str(text).replace("'", "''") + "'"

@@ -1,0 +1,158 @@
+"""The store object: one root folder and all that lies in it. Every path of the project comes from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import duckdb
+
+from label_quality.schema import TABLES
+from label_quality.settings import Settings
+from label_quality.store import publishing
+from label_quality.store.conform import check_written, conform_sql
+from label_quality.store.deliveries import Deliveries, Delivery
+from label_quality.store.errors import StoreError
+from label_quality.store.files import locked, locked_at_once, now, replacing, scratch_name
+from label_quality.store.lineage import KEY, Lineage, check_belong_together, read_lineage
+from label_quality.store.manifests import OVERALL, Manifest, Manifests
+from label_quality.store.names import check_batch
+from label_quality.store.publishing import Published
+from label_quality.store.runs import BatchRun, view_sql
+
+
+class Store:
+    """Deliveries, versions of tables, manifests and the published database of one root folder."""
+
+    def __init__(self, root: Path, settings: Settings | None = None) -> None:
+        self.root = Path(root).absolute()
+        self.settings = settings or Settings()
+        self.database = self.root / "label_quality.duckdb"
+        self._deliveries = Deliveries(self.root)
+        self._manifests = Manifests(self.root)
+
+    def batches(self) -> list[str]:
+        """The batches that were committed, sorted by name."""
+        return self._manifests.batches()
+
+    def deliver(
+        self,
+        batch: str,
+        annotations: Path,
+        *,
+        images: Path | None = None,
+        predictions: Mapping[str, Path] | Iterable[tuple[str, Path]] = (),
+    ) -> Delivery:
+        """Keep the annotation and results files by their content and register them as the delivery of `batch`.
+
+        Images are referenced, never copied. Raises StoreError when a file is missing, a folder stands where a file
+        should, a name is not one, or two results files carry one model's name.
+        """
+        return self._deliveries.deliver(
+            batch, Path(annotations), Path(images) if images else None, predictions
+        )
+
+    def delivery(self, batch: str) -> Delivery:
+        """The latest registered delivery of `batch`; StoreError when there is none."""
+        return self._deliveries.current(batch)
+
+    def lock(self, batch: str) -> AbstractContextManager[None]:
+        """Hold the batch against every other run, whoever started it; raises BatchBusy at once when it is held."""
+        return locked_at_once(self.root / "locks" / "batches" / f"{check_batch(batch)}.lock", batch)
+
+    def run(self, batch: str, run_id: str) -> BatchRun:
+        """The run `run_id` of `batch`, for one step. Its first call pins the delivery that the run works on."""
+        check_batch(batch)
+        return BatchRun(
+            self.root, batch, run_id, self.manifest(batch), self._deliveries.pinned(batch, run_id)
+        )
+
+    def manifest(self, batch: str) -> Manifest | None:
+        """The committed state of `batch`; None when nothing was committed."""
+        return self._manifests.get(batch)
+
+    def commit(self, batch: str, run_id: str) -> Manifest:
+        """Make what the run wrote, beside what was committed before, the state of `batch`: one atomic replacement.
+
+        Raises StoreError, and changes nothing, when the tables do not belong together. Hold the batch's lock.
+        """
+        before = self.manifest(batch)
+        written = BatchRun(self.root, batch, run_id, before, None).written()
+        if not written:
+            raise StoreError(f"run {run_id} wrote no table of batch {batch}")
+        tables = {
+            t: f for t, f in {**(before.tables if before else {}), **written}.items() if t in TABLES
+        }
+        delivery = check_belong_together(
+            batch, {t: read_lineage(self.root, t, f) for t, f in tables.items()}
+        )
+        return self._manifests.replace(batch, run_id, delivery, tables, self.settings.keep_versions)
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """A fresh in-memory connection with the memory limit and threads of the settings; it spills below the root."""
+        limits = self.settings.duckdb
+        con = duckdb.connect(":memory:")
+        con.execute("SET memory_limit = ?", [limits.memory_limit])
+        if limits.threads:
+            con.execute("SET threads = ?", [limits.threads])
+        con.execute("SET temp_directory = ?", [str(self.root / "spill" / scratch_name())])
+        con.execute("SET preserve_insertion_order = false")
+        return con
+
+    def view(self, con: duckdb.DuckDBPyConnection, *tables: str) -> None:
+        """Create views on `con` over the committed rows of all batches; without names, of all per-batch tables."""
+        manifests = [m for b in self.batches() if (m := self.manifest(b))]
+        for name in tables or [n for n, t in TABLES.items() if t.per_batch]:
+            files = [self.root / m.tables[name] for m in manifests if name in m.tables]
+            con.execute(view_sql(TABLES[name], files))
+
+    def publish(self) -> Published:
+        """Bring the database in step with all manifests. One at a time; readers of the old file are not disturbed."""
+        with locked(self._publish_lock):
+            return self._publish(anew=False)
+
+    def rebuild(self) -> Published:
+        """Make the database anew from the manifests: the repair command."""
+        with locked(self._publish_lock):
+            return self._publish(anew=True)
+
+    def write_overall(self, con: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> Published:
+        """Replace results over all batches by the results of SQL, and publish them.
+
+        `tables` maps a table that is not per batch to a SELECT over the per-batch tables of all batches, which are
+        views on `con` by their names. It works under the publish lock, so all of it is about one state.
+        """
+        with locked(self._publish_lock):
+            self.view(con)
+            stamp = now().translate({ord(c): None for c in "-:.+"})
+            before = self._manifests.get(OVERALL)
+            files = {n: f for n, f in (before.tables if before else {}).items() if n in TABLES}
+            for name, sql in tables.items():
+                files[name] = self._write_overall(con, name, sql, stamp)
+            self._manifests.replace(OVERALL, stamp, "", files, self.settings.keep_versions)
+            return self._publish(anew=False)
+
+    def _write_overall(
+        self, con: duckdb.DuckDBPyConnection, name: str, sql: str, stamp: str
+    ) -> str:
+        table = TABLES.get(name)
+        if table is None or table.per_batch:
+            raise StoreError(f"{name} is not a table over all batches")
+        file = f"tables/{name}/{OVERALL}/{stamp}.parquet"
+        with replacing(self.root / file) as temporary:
+            lineage = Lineage(name, file).encoded()
+            con.execute(
+                f"COPY ({conform_sql(con, table, sql)}) TO '{temporary}' (FORMAT parquet, KV_METADATA {{{KEY}: '{lineage}'}})"
+            )
+            check_written(temporary, table, None)
+        return file
+
+    def _publish(self, *, anew: bool) -> Published:
+        manifests = [m for b in (*self.batches(), OVERALL) if (m := self._manifests.get(b))]
+        with self.connect() as con:
+            return publishing.publish(con, self.root, self.database, manifests, anew)
+
+    @property
+    def _publish_lock(self) -> Path:
+        return self.root / "locks" / "publish.lock"
