@@ -67,10 +67,12 @@ class Audit:
             "predictions", {"batch = ?": batch, "model = ?": model}, "batch, model, prediction_id"
         )
 
-    def overlaps(self, batch: str | None = None) -> pd.DataFrame:
+    def prediction_overlaps(self, batch: str | None = None) -> pd.DataFrame:
         """One row per label and prediction whose boxes overlap."""
         return self._select(
-            "overlaps", {"batch = ?": batch}, "batch, annotation_id, model, prediction_id"
+            "prediction_overlaps",
+            {"batch = ?": batch},
+            "batch, annotation_id, model, prediction_id",
         )
 
     def quarantine(self, batch: str | None = None) -> pd.DataFrame:

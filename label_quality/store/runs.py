@@ -25,6 +25,7 @@ from label_quality.store.files import replacing
 from label_quality.store.lineage import ABSENT, KEY, Lineage
 from label_quality.store.manifests import Manifest
 from label_quality.store.names import check_batch, check_run
+from label_quality.store.scan import quoted, select_sql
 
 
 class BatchRun:
@@ -83,9 +84,9 @@ class BatchRun:
         schema = _table(table)
         file = self._next(table)
         with replacing(self.root / file) as temporary:
-            metadata = _quote(self._lineage(table, file))
+            metadata = quoted(self._lineage(table, file))
             con.execute(
-                f"COPY ({conform_sql(con, schema, sql)}) TO {_quote(temporary)} "
+                f"COPY ({conform_sql(con, schema, sql)}) TO {quoted(temporary)} "
                 f"(FORMAT parquet, COMPRESSION snappy, KV_METADATA {{{KEY}: {metadata}}})"
             )
             return check_written(temporary, schema, self.batch)
@@ -116,18 +117,16 @@ class BatchRun:
         """Create views on `con`, named as the tables. A table that there is none of becomes an empty view."""
         for table in tables:
             file = self._read(table)
-            con.execute(view_sql(_table(table), [self.root / file] if file else []))
+            select = select_sql(_table(table), [self.root / file] if file else [])
+            con.execute(f'CREATE OR REPLACE TEMP VIEW "{table}" AS {select}')
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of `table` (or some columns of it), none of them where there is no such version."""
+        wanted = list(columns) if columns is not None else list(_table(table).column_names)
         file = self._read(table)
-        schema = _table(table).arrow_schema()
         if file is None:
-            whole = schema.empty_table()
-            return whole.select(list(columns)) if columns is not None else whole
-        return pq.read_table(
-            self.root / file, columns=list(columns) if columns is not None else None
-        )
+            return _table(table).arrow_schema().empty_table().select(wanted)
+        return pq.read_table(self.root / file, columns=wanted, partitioning=None)
 
     def written(self) -> dict[str, str]:
         """The latest version of every table that this run wrote: table -> file below the root."""
@@ -172,22 +171,8 @@ class BatchRun:
         return Lineage(table, file, labels, results, self._reads).encoded()
 
 
-def view_sql(table: Table, files: Sequence[Path]) -> str:
-    """A ``CREATE VIEW`` over Parquet files with the schema's columns; without files, the view is empty."""
-    name = f'CREATE OR REPLACE TEMP VIEW "{table.name}" AS'
-    if not files:
-        columns = ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in table.columns)
-        return f"{name} SELECT {columns} WHERE false"
-    columns = ", ".join(f'"{c.name}"' for c in table.columns)
-    return f"{name} SELECT {columns} FROM read_parquet([{', '.join(_quote(f) for f in files)}])"
-
-
 def _table(name: str) -> Table:
     try:
         return TABLES[name]
     except KeyError:
         raise StoreError(f"there is no table {name}") from None
-
-
-def _quote(text: object) -> str:
-    return "'" + str(text).replace("'", "''") + "'"

@@ -19,7 +19,9 @@ from label_quality.store.lineage import KEY, Lineage, check_belong_together, rea
 from label_quality.store.manifests import OVERALL, Manifest, Manifests
 from label_quality.store.names import check_batch
 from label_quality.store.publishing import Published
-from label_quality.store.runs import BatchRun, view_sql
+from label_quality.store.purging import purge_leftovers, purge_versions
+from label_quality.store.runs import BatchRun
+from label_quality.store.scan import is_outdated, quoted, select_sql
 
 
 class Store:
@@ -101,37 +103,60 @@ class Store:
         return con
 
     def view(self, con: duckdb.DuckDBPyConnection, *tables: str) -> None:
-        """Create views on `con` over the committed rows of all batches; without names, of all per-batch tables."""
-        manifests = [m for b in self.batches() if (m := self.manifest(b))]
-        for name in tables or [n for n, t in TABLES.items() if t.per_batch]:
-            files = [self.root / m.tables[name] for m in manifests if name in m.tables]
-            con.execute(view_sql(TABLES[name], files))
+        """Create views on `con` over the committed rows of all batches; without names, of all per-batch tables.
+
+        They are the batches that publishing takes: outdated ones are left out, see `Published`.
+        """
+        self._view(con, self._committed(), tables or [n for n, t in TABLES.items() if t.per_batch])
 
     def publish(self) -> Published:
         """Bring the database in step with all manifests. One at a time; readers of the old file are not disturbed."""
         with locked(self._publish_lock):
-            return self._publish(anew=False)
+            return self._publish(self._committed(), anew=False)
 
     def rebuild(self) -> Published:
         """Make the database anew from the manifests: the repair command."""
         with locked(self._publish_lock):
-            return self._publish(anew=True)
+            return self._publish(self._committed(), anew=True)
 
     def write_overall(self, con: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> Published:
         """Replace results over all batches by the results of SQL, and publish them.
 
         `tables` maps a table that is not per batch to a SELECT over the per-batch tables of all batches, which are
-        views on `con` by their names. It works under the publish lock, so all of it is about one state.
+        views on `con` by their names. It works under the publish lock, and what is published with the results are the
+        very states that they were computed from. Overall tables that are not named stay as they are.
         """
         with locked(self._publish_lock):
-            self.view(con)
+            committed = self._committed()
+            self._view(con, committed, [n for n, t in TABLES.items() if t.per_batch])
             stamp = now().translate({ord(c): None for c in "-:.+"})
             before = self._manifests.get(OVERALL)
             files = {n: f for n, f in (before.tables if before else {}).items() if n in TABLES}
             for name, sql in tables.items():
                 files[name] = self._write_overall(con, name, sql, stamp)
-            self._manifests.replace(OVERALL, stamp, "", files, self.settings.keep_versions)
-            return self._publish(anew=False)
+            keep = self.settings.keep_versions
+            self._manifests.replace(OVERALL, stamp, "", files, keep)
+            return self._publish(committed, anew=False)
+
+    def purge(self, batch: str) -> list[Path]:
+        """Remove versions that the last `keep_versions` states of `batch` do not name; returns the removed files.
+
+        Hold the batch's lock: what a run has not yet committed is removed as well.
+        """
+        check_batch(batch)
+        with locked(self._publish_lock):  # nobody is reading through an older manifest
+            purge_leftovers(self.root)
+            purge_versions(self.root, OVERALL, self._manifests.get(OVERALL))
+            return purge_versions(self.root, batch, self.manifest(batch))
+
+    def _view(
+        self, con: duckdb.DuckDBPyConnection, manifests: list[Manifest], tables: Iterable[str]
+    ) -> None:
+        taken = [m for m in manifests if not is_outdated(self.root, m)]
+        for name in tables:
+            files = [self.root / m.tables[name] for m in taken if name in m.tables]
+            select = select_sql(TABLES[name], files)
+            con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {select}')
 
     def _write_overall(
         self, con: duckdb.DuckDBPyConnection, name: str, sql: str, stamp: str
@@ -140,18 +165,22 @@ class Store:
         if table is None or table.per_batch:
             raise StoreError(f"{name} is not a table over all batches")
         file = f"tables/{name}/{OVERALL}/{stamp}.parquet"
+        lineage = quoted(Lineage(name, file).encoded())
         with replacing(self.root / file) as temporary:
-            lineage = Lineage(name, file).encoded()
             con.execute(
-                f"COPY ({conform_sql(con, table, sql)}) TO '{temporary}' (FORMAT parquet, KV_METADATA {{{KEY}: '{lineage}'}})"
+                f"COPY ({conform_sql(con, table, sql)}) TO {quoted(temporary)} "
+                f"(FORMAT parquet, KV_METADATA {{{KEY}: {lineage}}})"
             )
             check_written(temporary, table, None)
         return file
 
-    def _publish(self, *, anew: bool) -> Published:
-        manifests = [m for b in (*self.batches(), OVERALL) if (m := self._manifests.get(b))]
-        with self.connect() as con:
-            return publishing.publish(con, self.root, self.database, manifests, anew)
+    def _committed(self) -> list[Manifest]:
+        return [m for b in self.batches() if (m := self.manifest(b))]
+
+    def _publish(self, manifests: list[Manifest], *, anew: bool) -> Published:
+        overall = self._manifests.get(OVERALL)
+        every = [*manifests, *([overall] if overall else [])]
+        return publishing.publish(self.connect, self.root, self.database, every, anew=anew)
 
     @property
     def _publish_lock(self) -> Path:

@@ -122,7 +122,7 @@ WITH predicted AS (
 ), paired AS (
     SELECT batch, model, count(*) AS assigned, count(*) FILTER (same_category) AS assigned_same_category,
            median(box_iou) AS median_iou
-    FROM "overlaps" WHERE assigned GROUP BY ALL
+    FROM prediction_overlaps WHERE assigned GROUP BY ALL
 ), labelled AS (
     SELECT batch, count(*) AS labels FROM annotations WHERE NOT iscrowd GROUP BY ALL
 )

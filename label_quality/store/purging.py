@@ -1,0 +1,44 @@
+"""Removing what nobody reads any more: versions that no kept manifest names, and what killed processes left.
+
+Deliveries stay: they are the users' own bytes, and an export starts from them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from label_quality.store.files import TEMPORARY
+from label_quality.store.manifests import Manifest
+
+
+def purge_versions(root: Path, batch: str, manifest: Manifest | None) -> list[Path]:
+    """Remove the version files of `batch` that none of its kept states names; returns them. Hold the batch's lock."""
+    named = {root / f for v in (manifest.versions if manifest else ()) for f in v.tables.values()}
+    found = [
+        *root.glob(f"tables/*/{batch}/*.parquet"),
+        *root.glob(f"tables/*/{batch}/.*{TEMPORARY}"),
+    ]
+    gone = [file for file in found if file not in named]
+    for file in gone:
+        file.unlink(missing_ok=True)
+    return gone
+
+
+def purge_leftovers(root: Path) -> None:
+    """Remove scratch files and spill folders of processes that are no more."""
+    for path in (*root.glob("spill/*"), *root.glob("readers/*")):
+        owner = path.name.partition("-")[0]
+        if owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
