@@ -1,0 +1,102 @@
+"""What both readers of annotation files share: a chunk of labels on its way through the rules, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from label_quality.coco.columns import Objects
+from label_quality.coco.images import Rows
+from label_quality.coco.quarantine import Quarantine, Warnings, to_table
+from label_quality.coco.rules import judge
+from label_quality.coco.segments import NONE
+from label_quality.coco.sinks import strings
+from label_quality.coco.verdict import Verdict
+
+LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
+
+
+@dataclass
+class Taken:
+    """What a reader makes of a file, before image files are looked at."""
+
+    categories: Rows
+    images: Rows
+    image_position: np.ndarray  # int64, position in the file of each image that is taken
+    parts: list[dict[str, np.ndarray]] = field(
+        default_factory=list
+    )  # columns of annotations, by chunk
+    read: dict[str, int] = field(default_factory=dict)
+    quarantine: Quarantine = field(default_factory=Quarantine)
+    warnings: Warnings = field(default_factory=Warnings)
+
+    def note_rows(self, kind: str, verdict: Verdict, ids: list[int], position: np.ndarray) -> None:
+        """Takes over the warnings about images or categories; `ids` and `position` are of all rows judged."""
+        for row, issue, detail in verdict.warnings:
+            image = ids[row] if kind == "image" else None
+            self.warnings.add(kind, int(position[row]), issue, ids[row], image, detail)
+
+
+@dataclass
+class Chunk:
+    """Labels of sound shape. `mask_texts` gives the segmentations of some rows as they stand in the file."""
+
+    ids: np.ndarray  # int64
+    originals: list[str | None] | None
+    position: np.ndarray  # int64
+    objects: Objects
+    mask_texts: Callable[[np.ndarray], list[bytes]]
+    verdict: Verdict
+
+    def judge(self, taken: Taken, batch: str) -> tuple[dict[str, np.ndarray], pa.Table]:
+        """Applies the rules. Returns the columns of the labels that are taken, and their ``annotation_masks``."""
+        area, _ = judge(self.objects, self.verdict)
+        rows = np.flatnonzero(self.verdict.kept)
+        objects = self.objects
+        assert objects.area is not None and objects.crowd is not None
+        kind = objects.segments.kind[rows]
+        box = objects.box[rows]
+        columns: dict[str, Any] = {
+            "annotation_id": self.ids[rows],
+            "image_id": _ids_of(taken.images, objects.image_row[rows]),
+            "category_id": _ids_of(taken.categories, objects.category_row[rows]),
+            "x": box[:, 0],
+            "y": box[:, 1],
+            "width": box[:, 2],
+            "height": box[:, 3],
+            "area": objects.area[rows],
+            "iscrowd": objects.crowd[rows] == 1,
+            "kind": kind,
+            "parts": objects.segments.parts[rows],
+            "mask_area": area[rows],
+            "original_id": _take(self.originals, rows),
+        }
+        masked = rows[kind != NONE]
+        masks = to_table(
+            "annotation_masks",
+            batch,
+            {"annotation_id": self.ids[masked], "segmentation": strings(self.mask_texts(masked))},
+        )
+        return columns, masks
+
+    def note(self, columns: dict[str, np.ndarray], taken: Taken) -> None:
+        """Adds what `judge` found to `taken`."""
+        taken.parts.append(columns)
+        for row, issue, detail in self.verdict.warnings:
+            image = int(taken.images.ids[self.objects.image_row[row]])
+            position = int(self.position[row])
+            taken.warnings.add("annotation", position, issue, int(self.ids[row]), image, detail)
+
+
+def _ids_of(table: Rows, rows: np.ndarray) -> np.ndarray:
+    return table.ids[rows] if len(rows) else np.zeros(0, np.int64)
+
+
+def _take(texts: list[str | None] | None, rows: np.ndarray) -> np.ndarray:
+    if texts is None:
+        return np.full(len(rows), None, dtype=object)
+    return np.array(texts, dtype=object)[rows]

@@ -1,0 +1,167 @@
+"""Segmentations of a chunk of records as flat arrays: polygons, run lengths or none.
+
+Both readers build `Segments`; parsing, areas and extents stand here, verdicts about them in ``rules``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.json as pa_json
+
+from label_quality.coco import masks, rle
+from label_quality.coco.errors import Refused
+from label_quality.coco.records import Rle
+
+NONE, POLYGON, RLE = 0, 1, 2
+_POLYGON_LINE = pa.schema([("p", pa.list_(pa.list_(pa.float64())))])
+_decode_rles = msgspec.json.Decoder(list[Rle])
+
+
+def _empty() -> np.ndarray:
+    return np.zeros(0, dtype=np.int64)
+
+
+@dataclass
+class Segments:
+    """The segmentations of `n` records.
+
+    Polygons: part k belongs to record ``part_row[k]`` and has ``part_length[k]`` numbers (x, y, x, y ...) of
+    `coordinates`, in order. Run lengths: ``rles[k]`` belongs to record ``rle_row[k]``.
+    """
+
+    kind: np.ndarray  # uint8 (n,): NONE, POLYGON or RLE
+    part_row: np.ndarray = field(default_factory=_empty)
+    part_length: np.ndarray = field(default_factory=_empty)
+    coordinates: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    rle_row: np.ndarray = field(default_factory=_empty)
+    rles: list[Rle] = field(default_factory=list)
+
+    @property
+    def parts(self) -> np.ndarray:
+        """Number of polygons of each record, int64 (n,)."""
+        return np.bincount(self.part_row, minlength=len(self.kind))
+
+
+def from_values(values: Sequence[list[list[float]] | Rle | None]) -> Segments:
+    """Segments of records that the tolerant reader converted."""
+    kind = np.array(
+        [NONE if not v else RLE if isinstance(v, Rle) else POLYGON for v in values], dtype=np.uint8
+    )
+    polygons = np.flatnonzero(kind == POLYGON)
+    parts = [values[row] for row in polygons]
+    flat = list(chain.from_iterable(parts))  # type: ignore[arg-type]
+    lengths = np.array([len(p) for p in flat], dtype=np.int64)
+    rle_row = np.flatnonzero(kind == RLE)
+    return Segments(
+        kind,
+        np.repeat(polygons, [len(p) for p in parts]).astype(np.int64),  # type: ignore[arg-type]
+        lengths,
+        np.fromiter(chain.from_iterable(flat), np.float64, int(lengths.sum())),
+        rle_row,
+        [values[row] for row in rle_row],  # type: ignore[misc]
+    )
+
+
+def from_texts(texts: Sequence[bytes]) -> Segments:
+    """Segments of records whose segmentation is sound JSON (b"" where there is none). Raises `Refused`."""
+    kind = np.fromiter((_KINDS.get(t[:1], 255) for t in texts), np.uint8, len(texts))
+    if (kind == 255).any() or any(texts[k] != b"null" for k in np.flatnonzero(kind == _NULL)):
+        raise Refused("a segmentation is neither polygons nor run lengths")
+    kind[kind == _NULL] = NONE
+    polygons, rle_row = np.flatnonzero(kind == POLYGON), np.flatnonzero(kind == RLE)
+    per_record, lengths, coordinates = _parse_polygons([texts[k] for k in polygons])
+    kind[polygons[per_record == 0]] = NONE
+    try:
+        rles = _decode_rles.decode(b"[" + b",".join([texts[k] for k in rle_row]) + b"]")
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Refused(f"run lengths: {error}") from error
+    return Segments(kind, np.repeat(polygons, per_record), lengths, coordinates, rle_row, rles)
+
+
+_NULL = 3
+_KINDS = {b"": NONE, b"n": _NULL, b"[": POLYGON, b"{": RLE}
+
+
+def _parse_polygons(texts: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Parts of each record, numbers of each part, and the numbers. Raises `Refused` if they are not such lists.
+
+    Arrow's JSON reader is strict about types and rounds as Python does, and it lets other threads run.
+    """
+    if not texts:
+        return _empty(), _empty(), np.zeros(0)
+    # A line break can only stand between numbers here, and would end the line for Arrow.
+    lines = (b'{"p":' + b'}\0{"p":'.join(texts) + b"}").replace(b"\n", b" ").replace(b"\0", b"\n")
+    try:
+        table = pa_json.read_json(
+            pa.BufferReader(lines),
+            read_options=pa_json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
+            parse_options=pa_json.ParseOptions(
+                explicit_schema=_POLYGON_LINE, unexpected_field_behavior="error"
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise Refused(f"polygons: {error}") from error
+    records = table.column(0).combine_chunks()
+    parts = records.flatten()
+    numbers = parts.flatten()
+    if len(records) != len(texts) or records.null_count or parts.null_count or numbers.null_count:
+        raise Refused("null stands among the polygons")
+    lengths = parts.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
+    per_record = records.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
+    return per_record, lengths, numbers.to_numpy()
+
+
+def polygon_geometry(segments: Segments) -> tuple[np.ndarray, np.ndarray]:
+    """Area and extent of the polygons of each record: float64 (n,) px² and (n, 4) left, top, right, bottom.
+
+    Every part has to have three points or more. The area is the sum of the parts' shoelace areas; records without
+    polygons have NaN.
+    """
+    n = len(segments.kind)
+    area, extent = np.full(n, np.nan), np.full((n, 4), np.nan)
+    if not len(segments.part_row):
+        return area, extent
+    points = segments.part_length // 2
+    ends = np.cumsum(points)
+    starts = ends - points
+    x, y = segments.coordinates[0::2], segments.coordinates[1::2]
+    cross = np.empty(len(x))
+    np.subtract(x[:-1] * y[1:], x[1:] * y[:-1], out=cross[:-1])
+    cross[ends - 1] = x[ends - 1] * y[starts] - x[starts] * y[ends - 1]
+    part_area = np.abs(np.add.reduceat(cross, starts)) / 2
+    first = np.flatnonzero(np.diff(segments.part_row, prepend=-1))
+    rows = segments.part_row[first]
+    area[rows] = np.add.reduceat(part_area, first)
+    begin = starts[first]
+    extent[rows, 0], extent[rows, 1] = np.minimum.reduceat(x, begin), np.minimum.reduceat(y, begin)
+    extent[rows, 2], extent[rows, 3] = np.maximum.reduceat(x, begin), np.maximum.reduceat(y, begin)
+    return area, extent
+
+
+def rle_counts(rles: Sequence[Rle]) -> tuple[np.ndarray, np.ndarray]:
+    """For each mask: the sum of its counts, int64, and whether the counts can be decoded and none is negative."""
+    total, sound = np.zeros(len(rles), dtype=np.int64), np.zeros(len(rles), dtype=bool)
+    texts = [k for k, one in enumerate(rles) if isinstance(one.counts, str)]
+    lists = [k for k, one in enumerate(rles) if not isinstance(one.counts, str)]
+    for rows, counts in (
+        (texts, rle.decode([rles[k].counts for k in texts])),  # type: ignore[misc]
+        (lists, rle.flatten([rles[k].counts for k in lists])),  # type: ignore[misc]
+    ):
+        if rows:
+            total[rows], negative = rle.totals(counts)
+            sound[rows] = counts.sound & ~negative
+    return total, sound
+
+
+def rle_geometry(rles: Sequence[Rle]) -> tuple[np.ndarray, np.ndarray]:
+    """Area and extent of sound masks: float64 (k,) pixels and (k, 4) left, top, right, bottom; NaN for an empty mask."""
+    area, box = masks.areas_and_extents([masks.compressed(one) for one in rles])
+    extent = np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], axis=1)
+    extent[area == 0] = np.nan
+    return area, extent
