@@ -35,7 +35,7 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits of the estimated rate of each error type, of all together, and of the quarantined share."""
+    """Limits of the estimated rate of each error type and of all together; share of quarantined records that warns."""
 
     missing: Limit = Limit(0.05, 0.15)
     wrong_class: Limit = Limit(0.02, 0.10)
@@ -43,7 +43,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     duplicate: Limit = Limit(0.01, 0.05)
     spurious: Limit = Limit(0.03, 0.10)
     any: Limit = Limit(0.10, 0.25)
-    quarantined: Limit = Limit(0.0, 0.10)
+    quarantined: float = 0.0
 
 
 class DuckDB(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -78,8 +78,8 @@ OUTPUT_TABLES = (
         "matching",
     ),
     Table(
-        "overlaps",
-        "One row per label and prediction of one image whose boxes overlap by IoU >= 0.10.",
+        "prediction_overlaps",
+        "One row per label and prediction of one image that overlap by IoU >= 0.10, by box or by mask.",
         (
             BATCH,
             IMAGE,

@@ -1,0 +1,131 @@
+"""Asset checks: is every record accounted for, and is the estimated label-error rate within its limits?
+
+Rates never block: bad labels are what this project is there to show. A rate that nobody could judge warns, it never passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from label_quality.assets.metadata import markdown_table, rounded
+from label_quality.rates import FORMULA
+from label_quality.schema import ERROR_TYPES
+from label_quality.settings import Limit, Limits
+
+LABEL_ERROR_RATE = "label_error_rate"
+NOTHING_LOST = dg.AssetCheckSpec(
+    "nothing_lost", asset="batches", blocking=True, description="Every record read was kept or quarantined."
+)
+QUARANTINED_SHARE = dg.AssetCheckSpec(
+    "quarantined_share", asset="batches", description="Share of the records that were not taken."
+)
+PREDICTIONS_NOTHING_LOST = dg.AssetCheckSpec(
+    "nothing_lost", asset="models", blocking=True, description="Every record read was kept or quarantined."
+)
+
+
+def check_name(error_type: str) -> str:
+    """The name of the check that judges the rate of `error_type`."""
+    return LABEL_ERROR_RATE if error_type == "any" else f"{error_type}_rate"
+
+
+def rate_specs() -> list[dg.AssetCheckSpec]:
+    """One check per error type, and one for all of them together."""
+    return [
+        dg.AssetCheckSpec(
+            check_name(kind),
+            asset="error_rates",
+            description=f"Estimated rate of {kind.replace('_', ' ')} errors against the limits of the settings.",
+        )
+        for kind in (*ERROR_TYPES, "any")
+    ]
+
+
+def nothing_lost(asset: str, counts: dict[str, tuple[int, int, int]]) -> dg.AssetCheckResult:
+    """`counts`: what -> (read, kept, quarantined)."""
+    return dg.AssetCheckResult(
+        passed=all(read == kept + quarantined for read, kept, quarantined in counts.values()),
+        check_name="nothing_lost",
+        asset_key=asset,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            f"{what} {word}": n
+            for what, numbers in counts.items()
+            for word, n in zip(("read", "kept", "quarantined"), numbers, strict=True)
+        },
+    )
+
+
+def quarantined_share(counts: dict[str, tuple[int, int, int]], limit: float) -> dg.AssetCheckResult:
+    """Warns when more than `limit` of the records were not taken."""
+    read = sum(n[0] for n in counts.values())
+    quarantined = sum(n[2] for n in counts.values())
+    share = quarantined / read if read else 0.0
+    return dg.AssetCheckResult(
+        passed=share <= limit,
+        check_name="quarantined_share",
+        asset_key="batches",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{quarantined} of {read} records were not taken; table quarantine says why",
+        metadata={"share": rounded(share), "limit": limit, "quarantined": quarantined, "read": read},
+    )
+
+
+def judge_rates(batch: str, rows: list[dict[str, object]], limits: Limits) -> Iterator[dg.AssetCheckResult]:
+    """One result per error type. `rows`: the table error_rates."""
+    for kind in (*ERROR_TYPES, "any"):
+        mine = [r for r in rows if r["error_type"] == kind]
+        overall = next(r for r in mine if r["category_id"] is None)
+        yield _judge(batch, kind, overall, mine, getattr(limits, kind))
+
+
+def _judge(
+    batch: str, kind: str, overall: dict[str, object], rows: list[dict[str, object]], limit: Limit
+) -> dg.AssetCheckResult:
+    rate = overall["rate"]
+    words = f"{kind.replace('_', ' ')} errors" if kind != "any" else "label errors of any type"
+    metadata: dict[str, object] = {
+        "batch": batch, "warn above": limit.warn, "error above": limit.error, "formula": FORMULA,
+    }
+    if not overall["judged"] or not isinstance(rate, float):
+        why = "there are no labels" if overall["judged"] else "there are no predictions to judge by"
+        return _result(kind, False, dg.AssetCheckSeverity.WARN, f"{words}: not judged, {why}", metadata)
+    severity = dg.AssetCheckSeverity.ERROR if rate > limit.error else dg.AssetCheckSeverity.WARN
+    worst = sorted(
+        (r for r in rows if r["category_id"] is not None and r["expected_errors"]),
+        key=lambda r: -float(r["expected_errors"]),  # type: ignore[arg-type]
+    )
+    metadata |= {
+        "rate": rounded(rate),
+        "rate low": rounded(overall["rate_low"]),  # type: ignore[arg-type]
+        "rate high": rounded(overall["rate_high"]),  # type: ignore[arg-type]
+        "expected errors": rounded(overall["expected_errors"], 1),  # type: ignore[arg-type]
+        "labels": overall["labels"],
+        "calibrated": overall["calibrated"],
+        "categories": markdown_table(
+            ("category", "labels", "expected errors", "rate"),
+            [(r["category_name"], r["labels"], r["expected_errors"], r["rate"]) for r in worst],
+        ),
+    }
+    description = (
+        f"{words}: estimated at {rate:.1%} of the labels "
+        f"({overall['rate_low']:.1%} to {overall['rate_high']:.1%}, "
+        f"{'calibrated' if overall['calibrated'] else 'not calibrated'}); "
+        f"warns above {limit.warn:.1%}, error above {limit.error:.1%}"
+    )
+    return _result(kind, rate <= limit.warn, severity, description, metadata)
+
+
+def _result(
+    kind: str, passed: bool, severity: dg.AssetCheckSeverity, description: str, metadata: dict[str, object]
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=passed,
+        check_name=check_name(kind),
+        asset_key="error_rates",
+        severity=severity,
+        description=description,
+        metadata={k: v for k, v in metadata.items() if v is not None},
+    )

@@ -1,0 +1,76 @@
+"""What the Dagster UI shows beside an asset: schemas, rounded numbers, short tables, sparklines, a contact sheet.
+
+Sizes follow what that UI draws inline: markdown under 1,000 characters, pictures under 100 KB (they stay in the event log).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+import dagster as dg
+
+from label_quality.schema import Table
+
+_INLINE = 1000
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """The schema of a table as the Columns section of the UI shows it."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                c.name,
+                c.type,
+                description=c.comment,
+                constraints=dg.TableColumnConstraints(nullable=c.nullable),
+            )
+            for c in table.columns
+        ]
+    )
+
+
+def rounded(value: float | None, digits: int = 4) -> float | None:
+    """A number that the UI can print (it shows 17 digits) and plot over batches."""
+    return None if value is None else round(float(value), digits)
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MarkdownMetadataValue:
+    """A markdown table of as many of `rows` as the UI still draws inline."""
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    for row in rows:
+        line = "| " + " | ".join(_cell(v) for v in row) + " |"
+        if sum(len(part) + 1 for part in lines) + len(line) > _INLINE - 1:
+            break
+        lines.append(line)
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.3g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")[:60]
+
+
+def bars(values: dict[str, float | None], limits: dict[str, float]) -> dg.MarkdownMetadataValue:
+    """A small bar chart of rates by error type, as an SVG in markdown; red where the rate is above its limit."""
+    largest = max([0.01, *(v or 0 for v in values.values())])
+    parts = []
+    for row, (name, value) in enumerate(values.items()):
+        parts.append(f"<text y='{12 * row + 9}'>{name}</text>")
+        colour = "#c33" if (value or 0) > limits.get(name, 1) else "#48c"
+        width = round(90 * (value or 0) / largest)
+        parts.append(f"<path d='M70 {12 * row + 2}h{width}v8h-{width}' fill='{colour}'/>")
+    svg = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='160' height='{12 * len(values)}' "
+        f"font-size='10'>{''.join(parts)}</svg>"
+    )
+    return dg.MetadataValue.md(f"![rates](data:image/svg+xml;base64,{_base64(svg.encode())})")
+
+
+def picture(data: bytes, kind: str = "jpeg") -> dg.MarkdownMetadataValue:
+    """A picture in markdown. Keep it under 100 KB: it stays in the event log."""
+    return dg.MetadataValue.md(f"![picture](data:image/{kind};base64,{_base64(data)})")
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

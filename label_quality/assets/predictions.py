@@ -1,0 +1,109 @@
+"""Predictions: the results files of a batch, the union of all predictions, and the union of what was not taken."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from label_quality.assets.checks import PREDICTIONS_NOTHING_LOST, nothing_lost
+from label_quality.assets.metadata import markdown_table
+from label_quality.assets.resources import StoreResource
+from label_quality.assets.step import Step, step, table_spec
+from label_quality.coco import read_predictions
+from label_quality.schema import TABLES
+
+_FROM_LABELS = ["images", "categories"]
+_TABLES = ("models", "imported_predictions", "prediction_masks", "quarantined_predictions")
+SIMULATED = "simulated"
+
+
+@dg.multi_asset(
+    specs=[table_spec(table, _FROM_LABELS) for table in _TABLES],
+    check_specs=[PREDICTIONS_NOTHING_LOST],
+)
+def import_predictions(
+    context: dg.AssetExecutionContext, store: StoreResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Read and validate the results file of each model. A model whose name says simulated is marked so."""
+    with step(context, store) as s:
+        models, refused = _read_all(s)
+        counts = {
+            str(m["model"]): (m["predictions_read"], m["predictions_kept"], m["predictions_quarantined"])
+            for m in models
+        }
+        rows = pa.Table.from_pylist(models, schema=TABLES["models"].arrow_schema())
+        yield s.result(
+            "models",
+            s.run.write("models", rows),
+            {"predictions kept": sum(n[1] for n in counts.values())},
+            [nothing_lost("models", counts)],
+        )
+        kept = sum(int(m["predictions_kept"]) for m in models)
+        yield s.result(
+            "imported_predictions",
+            kept,
+            {"by model": markdown_table(("model", "kept"), [(m, n[1]) for m, n in counts.items()])},
+        )
+        yield s.result("prediction_masks", s.run.read("prediction_masks", ["prediction_id"]).num_rows)
+        yield s.result("quarantined_predictions", refused)
+
+
+def _read_all(s: Step) -> tuple[list[dict[str, Any]], int]:
+    images, categories = s.run.read("images"), s.run.read("categories")
+    models, refused = [], 0
+    with (
+        s.run.writer("imported_predictions") as write,
+        s.run.writer("prediction_masks") as write_masks,
+        s.run.writer("quarantined_predictions") as write_quarantine,
+    ):
+        for model, file in s.run.delivery.predictions.items():
+            s.say(f"reading {file.name}")
+            read = read_predictions(
+                file.path, s.batch, model, images=images, categories=categories,
+                write=write, write_masks=write_masks, file_name=file.name,
+            )
+            write_quarantine(read.quarantined)
+            refused += read.quarantined_count
+            models.append(
+                {
+                    "batch": s.batch,
+                    "model": model,
+                    "file": file.name,
+                    "sha256": file.sha256,
+                    "simulated": SIMULATED in model.lower(),
+                    "predictions_read": read.read,
+                    "predictions_kept": read.kept,
+                    "predictions_quarantined": read.quarantined_count,
+                    "reader": read.reader,
+                }
+            )
+    return models, refused
+
+
+@dg.multi_asset(specs=[table_spec("predictions", ["imported_predictions"])])
+def predictions(
+    context: dg.AssetExecutionContext, store: StoreResource
+) -> dg.MaterializeResult[Any]:
+    """The union of all sources of predictions. With one source it is that source's file."""
+    with step(context, store) as s:
+        return s.result("predictions", s.run.link("predictions", "imported_predictions"))
+
+
+@dg.multi_asset(specs=[table_spec("quarantine", ["quarantined_labels", "quarantined_predictions"])])
+def quarantine(
+    context: dg.AssetExecutionContext, store: StoreResource
+) -> dg.MaterializeResult[Any]:
+    """Everything that was not taken, of labels and predictions."""
+    with step(context, store) as s:
+        s.run.view(s.con, "quarantined_labels", "quarantined_predictions")
+        rows = s.run.write_sql(
+            s.con,
+            "quarantine",
+            "select * from quarantined_labels union all by name select * from quarantined_predictions",
+        )
+        common = s.con.execute(
+            """select reason, count(*) from (from quarantined_labels union all by name from quarantined_predictions)
+               group by all order by 2 desc, 1 limit 15"""
+        ).fetchall()
+        return s.result("quarantine", rows, {"most common": markdown_table(("reason", "records"), common)})

@@ -1,0 +1,94 @@
+"""What every asset of a batch does alike: open the run and a connection, tell how far it is, turn mistakes into sentences."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from label_quality.assets.metadata import column_schema
+from label_quality.assets.resources import BATCHES
+from label_quality.coco import UnreadableFile
+from label_quality.schema import TABLES
+from label_quality.store import Store, StoreError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from label_quality.assets.resources import StoreResource
+    from label_quality.store import BatchRun
+
+OWNERS = ["team:data-quality"]
+CODE_VERSION = "1"
+
+# The command line listens here; in the Dagster UI the same lines stand in the run's log.
+listeners: list[Callable[[str], None]] = []
+
+
+@dataclass
+class Step:
+    """One step of one batch: its run, its connection, its clock."""
+
+    batch: str
+    run: BatchRun
+    store: Store
+    con: duckdb.DuckDBPyConnection
+    context: dg.AssetExecutionContext
+    _start: float = field(default_factory=time.perf_counter)
+
+    def say(self, text: str) -> None:
+        """Tell whoever listens how far this step is."""
+        self.context.log.info(text)
+        for listen in listeners:
+            listen(text)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the step began."""
+        return round(time.perf_counter() - self._start, 3)
+
+    def result(
+        self,
+        table: str,
+        rows: int,
+        metadata: Mapping[str, Any] | None = None,
+        checks: list[dg.AssetCheckResult] | None = None,
+    ) -> dg.MaterializeResult[Any]:
+        """The materialisation of `table`: rows, seconds since the step began, and what the asset adds."""
+        return dg.MaterializeResult(
+            asset_key=table,
+            metadata={"dagster/row_count": rows, "seconds": self.seconds, **(metadata or {})},
+            check_results=checks or [],
+        )
+
+
+@contextmanager
+def step(context: dg.AssetExecutionContext, resource: StoreResource) -> Iterator[Step]:
+    """Open a step. What is the user's mistake, or the store's, ends the run with one sentence."""
+    try:
+        store = resource.open()
+        run = store.run(context.partition_key, context.run_id)
+        with store.connect() as con:
+            yield Step(context.partition_key, run, store, con, context)
+    except (UnreadableFile, StoreError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def table_spec(table: str, deps: list[str]) -> dg.AssetSpec:
+    """The spec of the asset that writes `table`: what the schema says of it."""
+    entry = TABLES[table]
+    return dg.AssetSpec(
+        table,
+        deps=deps,
+        description=entry.description,
+        group_name=entry.group,
+        kinds={"duckdb" if entry.published else "parquet"},
+        owners=OWNERS,
+        code_version=CODE_VERSION,
+        metadata={"dagster/column_schema": column_schema(entry)},
+        partitions_def=BATCHES if entry.per_batch else None,
+    )

@@ -1,0 +1,110 @@
+"""The command `label-quality`: its words and options. What they do is imported when they are called, so that it starts fast.
+
+Exit codes: 0 within limits, 1 when a check is an ERROR, 2 for wrong usage or a run that failed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from label_quality import __version__
+
+_ROOT = click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the tables and of label_quality.duckdb. Default: LABEL_QUALITY_ROOT, else ./data.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="label-quality")
+def cli() -> None:
+    """Find label errors in detection and segmentation datasets (COCO)."""
+
+
+@cli.command()
+@click.option("--annotations", required=True, type=click.Path(path_type=Path), help="COCO annotation file.")
+@click.option("--images", type=click.Path(path_type=Path), help="Folder of the images. Without it, images are not checked.")
+@click.option(
+    "--predictions",
+    multiple=True,
+    metavar="[MODEL=]FILE",
+    help="COCO results file of a model; may be given several times. Without it, most rates are not judged.",
+)
+@click.option("--batch", help="Name of the batch. Default: from the annotation file's name, or its folder's.")
+@_ROOT
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary as JSON.")
+@click.option("--junit", "junit_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the checks as JUnit XML.")
+def audit(
+    annotations: Path,
+    images: Path | None,
+    predictions: tuple[str, ...],
+    batch: str | None,
+    root: Path | None,
+    json_file: Path | None,
+    junit_file: Path | None,
+) -> None:
+    """Audit one batch: read, match, find label errors, judge the rates, publish."""
+    from label_quality.cli.audit import run_audit
+
+    sys.exit(
+        run_audit(
+            annotations,
+            images=images,
+            predictions=predictions,
+            batch=batch,
+            root=root,
+            json_file=json_file,
+            junit_file=junit_file,
+        )
+    )
+
+
+@cli.command()
+@_ROOT
+@click.option("--images", type=click.IntRange(1, 5000), default=120, show_default=True, help="Number of scenes.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def demo(root: Path | None, images: int, seed: int) -> None:
+    """Render a small dataset with planted label errors and audit it (simulated detectors, no network)."""
+    from label_quality.cli.demo import run_demo
+
+    sys.exit(run_demo(root, images=images, seed=seed))
+
+
+@cli.command()
+@_ROOT
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+def ui(root: Path | None, port: int, host: str) -> None:
+    """Start the Dagster UI (dg dev) on the project."""
+    from label_quality.cli.ui import run_ui
+
+    sys.exit(run_ui(root, port=port, host=host))
+
+
+@cli.command()
+@click.argument("query", required=False)
+@_ROOT
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+def sql(query: str | None, root: Path | None, form: str) -> None:
+    """Query what was published, read-only. Without QUERY: from standard input, or the list of tables."""
+    from label_quality.cli.sql import run_sql
+
+    sys.exit(run_sql(query, root, form))
+
+
+@cli.command()
+@_ROOT
+def rebuild(root: Path | None) -> None:
+    """Make label_quality.duckdb anew from what the batches have committed: the repair command."""
+    from label_quality.cli.rebuild import run_rebuild
+
+    sys.exit(run_rebuild(root))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli.main(prog_name="label-quality")

@@ -1,0 +1,136 @@
+"""Runs the two jobs in this process, with progress on standard error. They are the jobs that the Dagster UI runs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from label_quality.assets.resources import BATCHES
+from label_quality.assets.step import listeners
+
+if TYPE_CHECKING:
+    from label_quality.settings import Settings
+
+# Dagster's own console lines are for its UI; what a user of the command should read is printed by it.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class Check:
+    """One asset check as it was judged. `severity` is WARN or ERROR; `judged` is False where nothing could be said."""
+
+    asset: str
+    name: str
+    passed: bool
+    severity: str
+    description: str
+
+    @property
+    def judged(self) -> bool:
+        """Whether there was anything to judge by."""
+        return "not judged" not in self.description
+
+
+@dataclass
+class Run:
+    """What a run of the jobs left: its id, a failure in one sentence or none, checks and seconds by asset."""
+
+    run_id: str
+    failure: str = ""
+    checks: list[Check] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run_jobs(settings: Settings, batch: str) -> Run:
+    """Run `audit_batch` for one batch, then `refresh`. A failure is in the result, not an exception."""
+    from label_quality.definitions import build_definitions
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    definitions = build_definitions(settings)
+    start = time.perf_counter()
+    with _progress(), warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
+        warnings.simplefilter("ignore")
+        instance.add_dynamic_partitions(str(BATCHES.name), [batch])
+        run = _execute(definitions, "audit_batch", instance, batch)
+        if not run.failure:
+            refresh = _execute(definitions, "refresh", instance, None)
+            run.failure = refresh.failure
+            run.seconds |= refresh.seconds
+    run.seconds["jobs"] = round(time.perf_counter() - start, 3)
+    return run
+
+
+def _execute(
+    definitions: dg.Definitions, name: str, instance: dg.DagsterInstance, batch: str | None
+) -> Run:
+    result = definitions.resolve_job_def(name).execute_in_process(
+        instance=instance, partition_key=batch, run_config=_QUIET, raise_on_error=False
+    )
+    run = Run(result.run_id)
+    for event in result.all_events:
+        if event.is_step_materialization:
+            metadata = event.step_materialization_data.materialization.metadata
+            if "seconds" in metadata and event.step_key:
+                # A step that writes several tables gives one clock reading for each: the last is the step's.
+                run.seconds[event.step_key] = float(metadata["seconds"].value)  # type: ignore[arg-type]
+    run.checks = [
+        Check(
+            e.asset_key.to_user_string(), e.check_name, e.passed, e.severity.value, e.description or ""
+        )
+        for e in result.get_asset_check_evaluations()
+    ]
+    if not result.success:
+        run.failure = _why(result)
+    return run
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    """The sentence of the first failure: the user's mistake where it is one, else the error as Dagster has it."""
+    for event in result.all_events:
+        data: Any = event.event_specific_data
+        failure = getattr(data, "user_failure_data", None)
+        if failure and failure.description:
+            return str(failure.description)
+        error = getattr(data, "error", None)
+        if error and (event.is_failure or event.is_step_failure):
+            return _innermost(error)
+    return "the run failed; `label-quality ui` shows its log"
+
+
+def _innermost(error: Any) -> str:
+    while error.cause:
+        error = error.cause
+    return " ".join(str(error.message).split(": ", 1)[-1].split())
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    """A spinner on a terminal, plain lines elsewhere."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status("starting") as status:
+            listeners.append(status.update)
+            try:
+                yield
+            finally:
+                listeners.remove(status.update)
+        return
+    start = time.perf_counter()
+
+    def line(text: str) -> None:
+        print(f"[{time.perf_counter() - start:5.1f} s] {text}", file=sys.stderr, flush=True)
+
+    listeners.append(line)
+    try:
+        yield
+    finally:
+        listeners.remove(line)

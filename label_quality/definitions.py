@@ -1,0 +1,26 @@
+"""The Dagster code location: assembles assets, jobs, sensors and the store. Nothing is decided here."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from label_quality.assets import BATCH_ASSETS, OVERALL_ASSETS
+from label_quality.assets.resources import StoreResource
+from label_quality.jobs import audit_batch, refresh
+from label_quality.sensors import inbox, nightly, settled
+from label_quality.settings import Settings
+
+
+def build_definitions(settings: Settings | None = None) -> dg.Definitions:
+    """The definitions for one root; without settings, for the root that the environment or the settings file names."""
+    return dg.Definitions(
+        assets=[*BATCH_ASSETS, *OVERALL_ASSETS],
+        jobs=[audit_batch, refresh],
+        sensors=[inbox, settled],
+        schedules=[nightly],
+        resources={"store": StoreResource(root=settings.root if settings else "")},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions()

@@ -1,0 +1,52 @@
+"""What several error types ask of labels: which predictions speak for a label, and how strongly.
+
+A prediction speaks for a label when it overlaps it and is not assigned to another one. No error is named here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from label_quality.findings.confidence import size
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_SHRINK = 20.0
+
+
+def build_labels(con: DuckDBPyConnection) -> None:
+    """Fill ``_labels`` (labels that are not crowds, with their size), ``_speaks`` and ``_support``.
+
+    ``_speaks``: label × prediction that speaks for it. ``_support``: per label the greatest
+    confidence × min(IoU / 0.5, 1) over all models, and ``rarity``: the share of labels of its category and size that have
+    no more support than it (shrunk towards the share over all categories of that size).
+    """
+    con.execute(
+        f"""
+        create or replace temp table _labels as
+        select image_id, annotation_id, category_id, x, y, width, height, {size("width * height")} as size
+        from annotations where not iscrowd;
+
+        create or replace temp table _speaks as
+        select o.annotation_id, o.model, o.prediction_id, o.same_category, o.assigned, o.box_iou as iou,
+               p.category_id, p.confidence
+        from prediction_overlaps o join _predictions p using (model, prediction_id)
+          left join _assigned a using (model, prediction_id)
+        where not o.iscrowd and (o.assigned or a.annotation_id is null);
+
+        create or replace temp table _support as
+        with supported as (
+          select annotation_id, max(confidence * least(iou / 0.5, 1)) as support from _speaks group by all
+        ), ranked as (
+          select l.annotation_id, l.category_id, l.size, coalesce(s.support, 0) as support
+          from _labels l left join supported s using (annotation_id)
+        ), shares as (
+          select annotation_id, support, count(*) over (partition by category_id, size) as n,
+                 cume_dist() over (partition by category_id, size order by support) as own,
+                 cume_dist() over (partition by size order by support) as pooled
+          from ranked
+        )
+        select annotation_id, support, (n * own + {_SHRINK} * pooled) / (n + {_SHRINK}) as rarity from shares;
+        """
+    )

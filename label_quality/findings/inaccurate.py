@@ -1,0 +1,72 @@
+"""Inaccurate: label and prediction are the same object, but agree less than such pairs do.
+
+deviation = (typical − IoU) / (1.4826 · MAD + 0.02), typical and MAD (median absolute deviation) among the assigned
+pairs of the same model, category and size (of the size alone where those are fewer than 20). The worst of box, mask and
+boundary IoU counts. score = √confidence × z² / (z² + 9): three robust standard deviations are worth one half.
+The label's edges minus the prediction's name the error: loose, tight, shifted, or one edge.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from label_quality.findings import suspects
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_ENOUGH = 20
+_NOISE = 0.02  # IoU that even a careful annotator does not keep to
+_HALF = 3.0  # deviation that is worth a score of one half
+_OVERLAPS = ("iou", "mask_iou", "boundary_iou")
+
+
+def score(con: DuckDBPyConnection) -> None:
+    """Add the suspects of type ``inaccurate``."""
+    con.execute(
+        """
+        create or replace temp table _same as
+        select l.image_id, l.annotation_id, l.category_id, l.size, l.x, l.y, l.width, l.height, p.model,
+               p.prediction_id, p.confidence, o.box_iou as iou, o.mask_iou, o.boundary_iou,
+               p.x as suggested_x, p.y as suggested_y, p.width as suggested_width, p.height as suggested_height
+        from prediction_overlaps o join _labels l using (annotation_id) join _predictions p using (model, prediction_id)
+        where o.assigned and o.same_category
+        """
+    )
+    medians = ", ".join(f"median({o}) as m_{o}, mad({o}) as d_{o}" for o in _OVERLAPS)
+    typical = ", ".join(
+        f"case when f.n >= {_ENOUGH} then f.{k}_{o} else c.{k}_{o} end as {k}_{o}"
+        for o in _OVERLAPS
+        for k in "md"
+    )
+    deviations = ", ".join(
+        f"(m_{o} - {o}) / (1.4826 * d_{o} + {_NOISE}) as z_{o}" for o in _OVERLAPS
+    )
+    suspects.add(
+        con,
+        f"""
+        with fine as (
+          select model, category_id, size, count(*) as n, {medians} from _same group by model, category_id, size
+        ), coarse as (
+          select model, size, {medians} from _same group by model, size
+        ), compared as (
+          select a.*, {typical}
+          from _same a join fine f using (model, category_id, size) join coarse c using (model, size)
+        ), measured as (
+          select *, {deviations} from compared
+        ), judged as (
+          select *, greatest(z_iou, coalesce(z_mask_iou, z_iou), coalesce(z_boundary_iou, z_iou), 0) as z from measured
+        )
+        select 'inaccurate' as error_type, 'inaccurate' || annotation_id as key, image_id, annotation_id, category_id,
+               case when z_iou >= 1.5 or mask_iou is null then 'change_box' else 'change_mask' end as suggested_fix,
+               category_id as suggested_category_id, suggested_x, suggested_y, suggested_width, suggested_height,
+               sqrt(confidence) * z * z / (z * z + {_HALF * _HALF}) as score, x, y, width, height, model,
+               prediction_id, confidence, iou, mask_iou, boundary_iou,
+               case when z_iou >= 1.5 or mask_iou is null then m_iou else m_mask_iou end as typical_iou, z as deviation,
+               x - suggested_x as edge_left, y - suggested_y as edge_top,
+               x + width - suggested_x - suggested_width as edge_right,
+               y + height - suggested_y - suggested_height as edge_bottom
+        from judged
+        """,
+    )
+    con.execute("drop table _same")

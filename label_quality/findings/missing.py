@@ -1,0 +1,146 @@
+"""Missing: a prediction that is probably right and that no label stands for.
+
+score = confidence × (1 − cover), cover = the part of the object that a label could account for: IoU / 0.5 with the label
+assigned to the prediction or with a label that has no prediction of its own; and, for a label that has one, only what
+exceeds IoU 0.5 by half, since two objects may overlap but a second box on one object is no second object.
+Predictions of any model on one object make one suspect.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from label_quality.findings import suspects
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_SAME_OBJECT = 0.5
+
+
+def score(con: DuckDBPyConnection) -> None:
+    """Add the suspects of type ``missing``."""
+    con.execute(
+        f"""
+        create or replace temp table _unlabelled as
+        with candidates as (
+          select p.* from _predictions p anti join _crowded using (model, prediction_id)
+            anti join (from _assigned where iou >= 0.5) using (model, prediction_id)
+          where p.confidence >= {suspects.MODEL_FLOOR}
+        ), cover as (
+          select model, prediction_id, max(o.box_iou) as iou,
+                 max(case when t.annotation_id is null or o.assigned then least(o.box_iou / 0.5, 1)
+                          else least(greatest((o.box_iou - 0.5) / 0.25, 0), 1) end) as covered
+          from prediction_overlaps o semi join candidates using (model, prediction_id)
+          left join _assigned t on t.model = o.model and t.annotation_id = o.annotation_id
+          where not o.iscrowd group by all
+        )
+        select p.*, c.iou, p.confidence * (1 - coalesce(c.covered, 0)) as score
+        from candidates p left join cover c using (model, prediction_id)
+        where p.confidence * (1 - coalesce(c.covered, 0)) >= {suspects.MODEL_FLOOR}
+        """
+    )
+    _leave_out_what_nobody_labelled(con)
+    con.register("_leaders", _leaders(con))
+    suspects.add(
+        con,
+        """
+        with best as (
+          select l.leader, u.model, arg_max(u.rowid, (u.score, -u.prediction_id)) as row
+          from _unlabelled u join _leaders l on l.row = u.rowid group by all
+        )
+        select 'missing' as error_type, 'missing' || b.leader as key, first.image_id, first.category_id,
+               'add' as suggested_fix, first.category_id as suggested_category_id, first.x as suggested_x,
+               first.y as suggested_y, first.width as suggested_width, first.height as suggested_height,
+               u.score, first.x, first.y, first.width, first.height, u.model, u.prediction_id, u.confidence,
+               coalesce(u.iou, 0) as covered
+        from best b join _unlabelled u on u.rowid = b.row join _unlabelled first on first.rowid = b.leader
+        """,
+    )
+    con.unregister("_leaders")
+    con.execute("drop table _unlabelled")
+
+
+def _leave_out_what_nobody_labelled(con: DuckDBPyConnection) -> None:
+    """LVIS-style files: an object is missing only where its category was looked for in that image."""
+    con.execute(
+        """
+        create or replace temp table _federated as
+        select image_id, neg_category_ids, coalesce(not_exhaustive_category_ids, []) as not_exhaustive
+        from images where neg_category_ids is not null or not_exhaustive_category_ids is not null
+        """
+    )
+    if not con.execute("select count(*) from _federated").fetchone()[0]:  # type: ignore[index]
+        return
+    con.execute(
+        """
+        create or replace temp table _unlabelled as
+        select u.* from _unlabelled u left join _federated f using (image_id)
+          left join (select distinct image_id, category_id from annotations) a
+            on a.image_id = u.image_id and a.category_id = u.category_id
+        where f.image_id is null
+          or (not list_contains(f.not_exhaustive, u.category_id)
+              and (a.image_id is not null or f.neg_category_ids is null
+                   or list_contains(f.neg_category_ids, u.category_id)))
+        """
+    )
+
+
+def _leaders(con: DuckDBPyConnection) -> pa.Table:
+    rows = con.execute("select rowid as row, score, prediction_id from _unlabelled").fetchnumpy()
+    order = np.lexsort((rows["prediction_id"], -rows["score"]))
+    rank = np.empty(len(order), np.int64)
+    rank[rows["row"][order]] = np.arange(len(order))
+    edges = con.execute(
+        f"""
+        select a.rowid as a, b.rowid as b
+        from _unlabelled a join _unlabelled b on a.image_id = b.image_id and a.rowid < b.rowid
+        where a.x < b.x + b.width and b.x < a.x + a.width and a.y < b.y + b.height and b.y < a.y + a.height
+          and (least(a.x + a.width, b.x + b.width) - greatest(a.x, b.x))
+            * (least(a.y + a.height, b.y + b.height) - greatest(a.y, b.y)) * (1 + 1 / {_SAME_OBJECT})
+            >= a.width * a.height + b.width * b.height
+        """
+    ).fetchnumpy()
+    leaders = cluster(rank, edges["a"].astype(np.int64), edges["b"].astype(np.int64))
+    return pa.table({"row": np.arange(len(rank)), "leader": leaders})
+
+
+def cluster(
+    rank: NDArray[np.int64], a: NDArray[np.int64], b: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Greedy clusters, as non-maximum suppression makes them, in array code.
+
+    Args:
+        rank: (N,) place of each node, 0 for the first; no two the same.
+        a: (E,) one end of each edge.
+        b: (E,) the other end.
+
+    Returns:
+        (N,) the leader of each node: itself, or a leader of better rank that it has an edge to. No two leaders
+        share an edge.
+    """
+    count = len(rank)
+    node_of_rank = np.empty(count, np.int64)
+    node_of_rank[rank] = np.arange(count)
+    better, worse = np.where(rank[a] < rank[b], a, b), np.where(rank[a] < rank[b], b, a)
+    leader = np.full(count, -1, np.int64)
+    while len(better):
+        # A node that no undecided better one touches is a leader; its undecided neighbours follow the first such.
+        beaten = np.zeros(count, bool)
+        beaten[worse] = True
+        leading = (leader < 0) & ~beaten
+        from_leader = leading[better]
+        follow = np.full(count, count, np.int64)
+        np.minimum.at(follow, worse[from_leader], rank[better[from_leader]])
+        leader[leading] = np.flatnonzero(leading)
+        found = follow < count
+        leader[found] = node_of_rank[follow[found]]
+        open_edge = (leader[better] < 0) & (leader[worse] < 0)
+        better, worse = better[open_edge], worse[open_edge]
+    alone = leader < 0
+    leader[alone] = np.flatnonzero(alone)
+    return leader

@@ -1,0 +1,38 @@
+"""From scores to findings: a probability, a sentence and the rule's version. Cheap enough to be done again for every batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from label_quality.findings.reasons import REASON, WHO
+from label_quality.findings.suspects import FLOOR
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+RULE_VERSION = "1"
+
+
+def build_findings(con: DuckDBPyConnection) -> None:
+    """Make the view ``new_findings`` (schema of ``findings``) from ``finding_scores`` and ``categories``.
+
+    While nothing has been calibrated, ``p_error`` is the score and ``calibrated`` says false.
+    """
+    con.execute(
+        f"""
+        create or replace temp view new_findings as
+        with named as (
+          select f.*, c.name, s.name as suggested_name, oc.name as other_name, o.category_id as other_category_id,
+                 {WHO} as who
+          from finding_scores f
+          join categories c on c.category_id = f.category_id
+          left join categories s on s.category_id = f.suggested_category_id
+          left join annotations o on o.annotation_id = f.other_annotation_id
+          left join categories oc on oc.category_id = o.category_id
+        )
+        select * exclude (name, suggested_name, other_name, other_category_id, who),
+               score as p_error, false as calibrated, cast(null as varchar) as calibration_version,
+               {REASON} as reason, '{RULE_VERSION}' as rule_version
+        from named where score >= {FLOOR}
+        """
+    )

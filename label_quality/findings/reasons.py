@@ -1,0 +1,63 @@
+"""The sentence of each finding, rendered in SQL from its evidence columns. Numbers are rounded, names are the data's.
+
+Each entry of `SENTENCES` is a SQL expression over ``finding_scores`` f, with ``name``, ``suggested_name`` and
+``other_name`` the category names concerned and ``who`` the model or models that say so.
+"""
+
+from __future__ import annotations
+
+# Edges by which the label reaches beyond the prediction (positive) or falls short of it (negative).
+_OUT = "list_value(-edge_left, -edge_top, edge_right, edge_bottom)"
+_TOLERANCE = (
+    "list_value(greatest(2, 0.05 * suggested_width), greatest(2, 0.05 * suggested_height), "
+    "greatest(2, 0.05 * suggested_width), greatest(2, 0.05 * suggested_height))"
+)
+_BEYOND = f"len(list_filter(list_zip({_OUT}, {_TOLERANCE}), lambda e: e[1] > e[2]))"
+_SHORT = f"len(list_filter(list_zip({_OUT}, {_TOLERANCE}), lambda e: -e[1] > e[2]))"
+
+SHAPE = f"""case
+  when suggested_fix = 'change_mask' then 'its outline differs'
+  when {_BEYOND} + {_SHORT} = 0 then 'its box differs slightly'
+  when {_BEYOND} + {_SHORT} = 1 then 'one edge of its box is off'
+  when {_SHORT} = 0 then 'its box is too loose'
+  when {_BEYOND} = 0 then 'its box is too tight'
+  else 'its box is shifted' end"""
+
+_EDGES = """format('left {:+.0f}, top {:+.0f}, right {:+.0f}, bottom {:+.0f} px',
+  edge_left, edge_top, edge_right, edge_bottom)"""
+
+
+
+def _a(name: str) -> str:
+    """A category name with its article."""
+    return f"(case when {name} similar to '[aeiouAEIOU].*' then 'an ' else 'a ' end || {name})"
+
+
+SENTENCES: dict[str, str] = {
+    "missing": f"""format('{{}} {{}} here (confidence {{:.2f}}), and no label stands for it{{}}.', who, {_a("name")}, confidence,
+        case when covered >= 0.1 then format('; the nearest covers it by IoU {{:.2f}}', covered) else '' end)""",
+    "wrong_class": f"""format('Labelled {{}}, but {{}} {{}} at this place (confidence {{:.2f}}, IoU {{:.2f}}).',
+        name, who, {_a("suggested_name")}, confidence, iou)""",
+    "inaccurate": f"""format('This {{}} is labelled, but {{}}: {{}} {{:.2f}} with what {{}}, where {{:.2f}} is usual{{}}.',
+        name, {SHAPE}, case when suggested_fix = 'change_mask' then 'mask IoU' else 'IoU' end,
+        case when suggested_fix = 'change_mask' then mask_iou else iou end, who, typical_iou,
+        case when suggested_fix = 'change_mask' then format('; boundary IoU {{:.2f}}', coalesce(boundary_iou, 0))
+             else ' (label against prediction: ' || {_EDGES} || ')' end)""",
+    "duplicate": """format('{}: {} {:.2f} with label {}{}.',
+        case when category_id = other_category_id then format('Two {} labels stand on one object', name)
+             else format('Labelled {} and, once more, {}', name, other_name) end,
+        case when mask_iou is null then 'IoU' else 'mask IoU' end, coalesce(mask_iou, iou), other_annotation_id,
+        case when coalesce(mask_iou, iou) < 0.5 then format('; {:.0f} % of the smaller lies in the larger',
+        100 * containment) else '' end)""",
+    "spurious": """format('No prediction supports this {} (strongest support {:.2f}), though {:.0f} % of such labels have more.',
+        name, support, 100 * recall)""",
+}
+
+WHO = """case when models_agreeing > 1 then format('{} of {} models see', models_agreeing, models_total)
+     else coalesce(model, 'a model') || ' sees' end"""
+
+REASON = (
+    "case error_type "
+    + " ".join(f"when '{kind}' then {sql}" for kind, sql in SENTENCES.items())
+    + " end"
+)

@@ -1,0 +1,50 @@
+"""Runs the error types in turn: from predictions, overlaps and pairs to `finding_scores`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from label_quality.findings import (
+    duplicate,
+    inaccurate,
+    merge,
+    missing,
+    spurious,
+    suspects,
+    wrong_class,
+)
+from label_quality.findings.confidence import build_confidence
+from label_quality.findings.evidence import build_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from duckdb import DuckDBPyConnection
+
+# What compares labels with predictions, and what can be said of labels alone.
+BY_PREDICTIONS: tuple[Callable[[DuckDBPyConnection], None], ...] = (
+    missing.score,
+    wrong_class.score,
+    inaccurate.score,
+    spurious.score,
+)
+BY_LABELS: tuple[Callable[[DuckDBPyConnection], None], ...] = (duplicate.score,)
+
+
+def build_finding_scores(con: DuckDBPyConnection) -> dict[str, int]:
+    """Fill the temporary table ``new_finding_scores`` (schema of ``finding_scores``).
+
+    Args:
+        con: shows ``images``, ``annotations``, ``predictions``, ``prediction_overlaps`` and ``annotation_pairs`` of one batch.
+
+    Returns:
+        Counts of what was left out, by reason.
+    """
+    build_confidence(con)
+    build_labels(con)
+    suspects.create(con)
+    has_predictions = con.execute("select count(*) from predictions").fetchone()[0] > 0  # type: ignore[index]
+    for score in (*(BY_PREDICTIONS if has_predictions else ()), *BY_LABELS):
+        score(con)
+    left_out = merge.merge(con)
+    return left_out

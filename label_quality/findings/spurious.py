@@ -1,0 +1,31 @@
+"""Spurious: a label that no model supports, where models do support such labels.
+
+score = (1 − support) × π / (π + (1 − π) · rarity). support is the greatest confidence × min(IoU / 0.5, 1) of a prediction
+that speaks for the label; rarity is the share of labels of its category and size with no more support than it. A
+small object that models always miss is not suspicious for being missed; a large one that alone is missed is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from label_quality.findings import suspects
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_PRIOR = 0.03  # π: share of spurious labels before anything is seen
+
+
+def score(con: DuckDBPyConnection) -> None:
+    """Add the suspects of type ``spurious``: one row for all models together."""
+    suspects.add(
+        con,
+        f"""
+        select 'spurious' as error_type, 'spurious' || l.annotation_id as key, l.image_id, l.annotation_id,
+               l.category_id, 'remove' as suggested_fix,
+               (1 - s.support) * {_PRIOR} / ({_PRIOR} + {1 - _PRIOR} * s.rarity) as score,
+               l.x, l.y, l.width, l.height, s.support, 1 - s.rarity as recall
+        from _labels l join _support s using (annotation_id)
+        """,
+    )

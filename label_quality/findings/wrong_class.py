@@ -1,0 +1,72 @@
+"""Wrong class: predictions say that the object is there, but of another category.
+
+score = other × (1 − same) × trust. other and same are the strongest confidence × min(IoU / 0.7, 1) among the
+predictions that speak for the label, of one other category and of the label's own. trust weighs the model's habit of
+taking one for the other: π q / (π q + (1 − π) r), with r the share of the category's labels (this one left out) that
+the model would rather call so: a model that often takes buses for trucks proves little by doing so once more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from label_quality.findings import suspects
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_PRIOR = 0.01  # π: share of labels with a wrong class before anything is seen
+_HIT = 0.8  # q: how often a model names the right category where the label is wrong
+_SHRINK = 50.0  # pseudo-labels ...
+_HABIT = 0.002  # ... of which this share is taken for any one other category
+_PLACE = 0.7  # IoU from which place is no argument against the pair
+_SAME_OBJECT = 0.5
+
+
+def score(con: DuckDBPyConnection) -> None:
+    """Add the suspects of type ``wrong_class``."""
+    con.execute(
+        f"""
+        create or replace temp table _rivals as
+        with strength as (
+          select annotation_id, model, category_id, same_category,
+                 max(confidence * least(iou / {_PLACE}, 1)) as strength,
+                 arg_max(prediction_id, confidence * least(iou / {_PLACE}, 1)) as prediction_id
+          from _speaks where iou >= {_SAME_OBJECT} group by all
+        ), same as (
+          select annotation_id, model, strength from strength where same_category
+        )
+        select o.annotation_id, o.model, o.category_id as rival, o.prediction_id,
+               o.strength as other, coalesce(s.strength, 0) as same
+        from strength o left join same s using (annotation_id, model)
+        where not o.same_category and o.strength > coalesce(s.strength, 0)
+        """
+    )
+    suspects.add(
+        con,
+        f"""
+        with habit as (
+          select model, l.category_id, rival, count(*) as n from _rivals r join _labels l using (annotation_id)
+          group by all
+        ), totals as (
+          select category_id, count(*) as n from _labels group by all
+        ), rated as (
+          select r.*, l.image_id, l.category_id, l.x, l.y, l.width, l.height,
+                 (h.n - 1 + {_SHRINK} * {_HABIT}) / (t.n - 1 + {_SHRINK}) as confusion
+          from _rivals r join _labels l using (annotation_id)
+          join habit h on h.model = r.model and h.category_id = l.category_id and h.rival = r.rival
+          join totals t on t.category_id = l.category_id
+        )
+        select 'wrong_class' as error_type, 'wrong_class' || r.annotation_id || '/' || r.rival as key, r.image_id,
+               r.annotation_id, r.category_id, 'change_class' as suggested_fix, r.rival as suggested_category_id,
+               r.x as suggested_x, r.y as suggested_y, r.width as suggested_width, r.height as suggested_height,
+               r.other * (1 - r.same)
+                 * {_PRIOR * _HIT} / ({_PRIOR * _HIT} + {1 - _PRIOR} * r.confusion) as score,
+               r.x, r.y, r.width, r.height, r.model, r.prediction_id, p.confidence, o.box_iou as iou, o.mask_iou,
+               r.confusion
+        from rated r join _predictions p using (model, prediction_id)
+        join prediction_overlaps o
+          on o.model = r.model and o.prediction_id = r.prediction_id and o.annotation_id = r.annotation_id
+        """,
+    )
+    con.execute("drop table _rivals")

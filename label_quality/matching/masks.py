@@ -1,0 +1,122 @@
+"""Mask overlaps of the pairs whose boxes intersect, image by image, through pycocotools.
+
+One call per image compares all its labels with all its predictions; pycocotools itself skips pairs whose boxes do not
+meet. Images go in groups, so that memory does not grow with the batch. RLE work lives in ``coco.masks``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pycocotools import mask as mask_api
+
+from label_quality.coco.masks import to_rles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from duckdb import DuckDBPyConnection
+
+_IMAGES_AT_A_TIME = 1000
+PREDICTION_KEY = "prediction_id * (select count(distinct model) from predictions) + m"
+
+
+def mask_overlaps(con: DuckDBPyConnection) -> pa.Table:
+    """Mask IoU of the rows of ``_pairs`` with ``both_masks``: columns ``pair`` (rowid) and ``mask_iou``.
+
+    Leaves ``_label_masks`` and ``_prediction_masks`` behind for `boundary`.
+    """
+    gather_label_masks(con, "select annotation_id from _pairs where both_masks")
+    gather_prediction_masks(con)
+    pairs, values = [], []
+    for first, last in image_ranges(con, "_pairs where both_masks"):
+        rows = con.execute(
+            f"""select rowid as pair, image_id, annotation_id, {PREDICTION_KEY} as prediction
+                from _pairs where both_masks and image_id between {first} and {last} order by image_id"""
+        ).fetchnumpy()
+        labels = Masks(con, "_label_masks", first, last)
+        predictions = Masks(con, "_prediction_masks", first, last)
+        left, right = labels.find(rows["annotation_id"]), predictions.find(rows["prediction"])
+        pairs.append(rows["pair"])
+        values.append(_by_image(rows["image_id"], labels, predictions, left, right))
+    return pa.table(
+        {
+            "pair": np.concatenate([np.empty(0, np.int64), *pairs]),
+            "mask_iou": np.concatenate([np.empty(0), *values]),
+        }
+    )
+
+
+def image_ranges(con: DuckDBPyConnection, source: str) -> Iterator[tuple[int, int]]:
+    """Ranges of image ids (first, last, both included) that hold at most a fixed number of images each."""
+    ids = con.execute(f"select distinct image_id from {source} order by image_id").fetchnumpy()["image_id"]
+    for start in range(0, len(ids), _IMAGES_AT_A_TIME):
+        group = ids[start : start + _IMAGES_AT_A_TIME]
+        yield int(group[0]), int(group[-1])
+
+
+def gather_label_masks(con: DuckDBPyConnection, wanted: str) -> None:
+    """Fill ``_label_masks`` with the segmentations of the labels that `wanted` (SQL: annotation_id) gives, once."""
+    con.execute(
+        f"""create or replace temp table _label_masks as
+            select a.image_id, a.annotation_id as key, a.iscrowd, s.segmentation, i.height, i.width
+            from annotations a semi join ({wanted}) using (annotation_id)
+              join annotation_masks s using (annotation_id) join images i using (image_id)"""
+    )
+
+
+def gather_prediction_masks(con: DuckDBPyConnection) -> None:
+    """Fill ``_prediction_masks`` with the segmentations of the predictions in ``_pairs`` with both masks."""
+    con.execute(
+        """create or replace temp table _prediction_masks as
+           with models as (
+             select model, row_number() over (order by model) - 1 as m
+             from (select distinct model from predictions))
+           select p.image_id, p.prediction_id * (select count(*) from models) + m as key, false as iscrowd,
+                  s.segmentation, i.height, i.width
+           from predictions p join models using (model)
+             semi join (from _pairs where both_masks) b on b.m = models.m and b.prediction_id = p.prediction_id
+             join prediction_masks s using (model, prediction_id) join images i using (image_id)"""
+    )
+
+
+class Masks:
+    """The RLEs of a range of images, found by key: annotation id, or prediction id × number of models + model."""
+
+    def __init__(self, con: DuckDBPyConnection, table: str, first: int, last: int) -> None:
+        found = con.sql(f"select * from {table} where image_id between {first} and {last}")
+        rows = found.to_arrow_table().sort_by("key")
+        self.keys = rows["key"].to_numpy()
+        self.rles = to_rles(
+            rows["segmentation"].to_pylist(), rows["height"].to_pylist(), rows["width"].to_pylist()
+        )
+        self.iscrowd = rows["iscrowd"].to_numpy()
+
+    def find(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions of the given keys."""
+        return np.searchsorted(self.keys, keys)
+
+
+def _by_image(
+    images: NDArray[np.int64],
+    labels: Masks,
+    predictions: Masks,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """IoU of each pair; the pairs stand sorted by image."""
+    out = np.empty(len(images))
+    bounds = np.flatnonzero(np.r_[True, images[1:] != images[:-1], True])
+    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+        row, at_row = np.unique(left[start:end], return_inverse=True)
+        column, at_column = np.unique(right[start:end], return_inverse=True)
+        matrix = mask_api.iou(
+            [predictions.rles[i] for i in column],
+            [labels.rles[i] for i in row],
+            [bool(labels.iscrowd[i]) for i in row],
+        )
+        out[start:end] = matrix[at_column, at_row]
+    return out

@@ -1,0 +1,157 @@
+"""Label × prediction: every pair of one image that overlaps, and the assignment among them.
+
+Boxes are one DuckDB join. Masks are compared only where both sides have one and their boxes intersect. Crowds take
+part with COCO's own overlap (intersection over the prediction's area) and are never assigned.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from label_quality.matching.assignment import assign
+from label_quality.matching.boundary import boundary_ious
+from label_quality.matching.masks import PREDICTION_KEY, mask_overlaps
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# Confidence matters less than place: 0.3 + 0.7 s keeps an unsure but exact prediction in the running.
+_WEIGHT = "coalesce((box_iou + mask_iou) / 2, box_iou) * (0.3 + 0.7 * score)"
+_BOUNDARY_FLOOR = 0.5
+
+_LABELS = """
+create or replace temp table _labels as
+select image_id, annotation_id, category_id, x, y, width, height, iscrowd,
+       segmentation_type <> 'none' as has_mask
+from annotations
+"""
+
+# The arithmetic is that of pycocotools' bbIou, so that the two agree to the last bit.
+_PAIRS = """
+create or replace temp table _pairs as
+with models as (
+  select model, row_number() over (order by model) - 1 as m
+  from (select distinct model from predictions)
+), candidates as (
+  select a.rowid as l, a.image_id, a.annotation_id, a.iscrowd, m.m, p.prediction_id, p.score,
+         a.category_id = p.category_id as same_category,
+         a.has_mask and p.has_mask as both_masks,
+         least(a.x + a.width, p.x + p.width) - greatest(a.x, p.x) as w,
+         least(a.y + a.height, p.y + p.height) - greatest(a.y, p.y) as h,
+         a.width * a.height as label_area, p.width * p.height as area
+  from _labels a join predictions p on a.image_id = p.image_id join models m on m.model = p.model
+  where a.x < p.x + p.width and p.x < a.x + a.width and a.y < p.y + p.height and p.y < a.y + a.height
+), measured as (
+  select *, w * h / (case when iscrowd then area else area + label_area - w * h end) as box_iou
+  from candidates where w > 0 and h > 0
+)
+select l, image_id, annotation_id, iscrowd, m, prediction_id, score, same_category, both_masks, box_iou,
+       cast(null as double) as mask_iou
+from measured where box_iou >= $floor or both_masks
+"""
+
+
+def build_overlaps(con: DuckDBPyConnection, *, floor: float = 0.10) -> dict[str, float]:
+    """Make the temporary view ``new_prediction_overlaps`` (schema of ``prediction_overlaps``).
+
+    Args:
+        con: shows ``annotations``, ``predictions``, ``images``, ``annotation_masks`` and ``prediction_masks``.
+        floor: smallest IoU that is kept, by box or by mask, 0 to 1.
+
+    Returns:
+        Seconds spent on ``boxes``, ``masks``, ``assignment`` and ``boundaries``.
+    """
+    clock = _Clock()
+    con.execute(_LABELS)
+    con.execute(_PAIRS, {"floor": floor})
+    clock.lap("boxes")
+    with_masks = bool(con.execute("select bool_or(both_masks) from _pairs").fetchone()[0])  # type: ignore[index]
+    if with_masks:
+        _fill_masks(con, floor)
+    clock.lap("masks")
+    _assign(con, floor)
+    clock.lap("assignment")
+    con.register("_boundary_rows", _boundaries(con) if with_masks else _EMPTY_BOUNDARIES)
+    clock.lap("boundaries")
+    # A view: whoever writes the table makes its rows once, instead of once here and once there.
+    con.execute(
+        """
+        create or replace temp view new_prediction_overlaps as
+        with models as (
+          select model, row_number() over (order by model) - 1 as m
+          from (select distinct model from predictions))
+        select (select any_value(batch) from annotations) as batch, p.image_id, p.annotation_id, models.model,
+               p.prediction_id, p.iscrowd, p.same_category, p.box_iou, p.mask_iou, b.boundary_iou,
+               t.pair is not null as assigned
+        from _pairs p join models on models.m = p.m left join _taken t on t.pair = p.rowid
+          left join _boundary_rows b on b.pair = p.rowid
+        """
+    )
+    return clock.laps
+
+
+_EMPTY_BOUNDARIES = pa.table(
+    {"pair": pa.array([], pa.int64()), "boundary_iou": pa.array([], pa.float64())}
+)
+
+
+def _fill_masks(con: DuckDBPyConnection, floor: float) -> None:
+    con.register("_mask_rows", mask_overlaps(con))
+    con.execute(
+        "update _pairs set mask_iou = r.mask_iou from _mask_rows r where r.pair = _pairs.rowid"
+    )
+    con.unregister("_mask_rows")
+    con.execute(
+        "delete from _pairs where box_iou < $floor and coalesce(mask_iou, 0) < $floor", {"floor": floor}
+    )
+
+
+def _assign(con: DuckDBPyConnection, floor: float) -> None:
+    """One assignment for all models at once: a label takes part once per model."""
+    edges = con.execute(
+        f"""
+        select rowid as pair, l * (select max(m) + 1 from _pairs) + m as label,
+               prediction_id * (select max(m) + 1 from _pairs) + m as prediction, {_WEIGHT} as weight
+        from _pairs where not iscrowd and box_iou >= $floor
+        """,
+        {"floor": floor},
+    ).fetchnumpy()
+    taken = assign(
+        edges["label"].astype(np.int64),
+        edges["prediction"].astype(np.int64),
+        edges["weight"].astype(np.float64),
+    )
+    con.register("_taken_rows", pa.table({"pair": edges["pair"][taken]}))
+    con.execute("create or replace temp table _taken as select pair from _taken_rows")
+    con.unregister("_taken_rows")
+
+
+def _boundaries(con: DuckDBPyConnection) -> pa.Table:
+    con.execute(
+        f"""
+        create or replace temp table _wanted as
+        select p.rowid as pair, p.image_id, p.annotation_id, {PREDICTION_KEY} as prediction
+        from _pairs p join _taken t on t.pair = p.rowid
+        where p.both_masks and p.mask_iou >= {_BOUNDARY_FLOOR}
+        """
+    )
+    result = boundary_ious(con)
+    con.execute("drop table _wanted")
+    return result
+
+
+class _Clock:
+    """Adds up the seconds between laps by name."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = round(self.laps.get(name, 0.0) + now - self._last, 3)
+        self._last = now
