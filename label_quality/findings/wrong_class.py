@@ -3,7 +3,8 @@
 score = other × (1 − same) × trust. other and same are the strongest confidence × min(IoU / 0.7, 1) among the
 predictions that speak for the label, of one other category and of the label's own. trust weighs the model's habit of
 taking one for the other: π q / (π q + (1 − π) r), with r the share of the category's labels (this one left out) that
-the model would rather call so: a model that often takes buses for trucks proves little by doing so once more.
+the model calls so by its own mistake: a model that often takes buses for trucks proves little by doing so once more. A
+disagreement counts as the model's mistake by 1 − other, so that what it is sure of does not speak against it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from label_quality.findings import suspects
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_PRIOR = 0.01  # π: share of labels with a wrong class before anything is seen
+_PRIOR = 0.02  # π: share of labels with a wrong class before anything is seen
 _HIT = 0.8  # q: how often a model names the right category where the label is wrong
 _SHRINK = 50.0  # pseudo-labels ...
 _HABIT = 0.002  # ... of which this share is taken for any one other category
@@ -46,13 +47,13 @@ def score(con: DuckDBPyConnection) -> None:
         con,
         f"""
         with habit as (
-          select model, l.category_id, rival, count(*) as n from _rivals r join _labels l using (annotation_id)
+          select model, l.category_id, rival, sum(1 - other) as mistakes from _rivals r join _labels l using (annotation_id)
           group by all
         ), totals as (
           select category_id, count(*) as n from _labels group by all
         ), rated as (
           select r.*, l.image_id, l.category_id, l.x, l.y, l.width, l.height,
-                 (h.n - 1 + {_SHRINK} * {_HABIT}) / (t.n - 1 + {_SHRINK}) as confusion
+                 (h.mistakes - (1 - r.other) + {_SHRINK} * {_HABIT}) / (t.n - 1 + {_SHRINK}) as confusion
           from _rivals r join _labels l using (annotation_id)
           join habit h on h.model = r.model and h.category_id = l.category_id and h.rival = r.rival
           join totals t on t.category_id = l.category_id
