@@ -24,15 +24,15 @@ _UNTYPED = {'"NULL"', "NULL", '"NULL"[]'}
 def conform_arrow(data: pa.Table, table: Table, batch: str | None) -> pa.Table:
     """`data` in the schema's column order and types. Raises StoreError where it does not fit or names another batch."""
     _check_names(list(data.column_names), table)
+    for column in table.columns:
+        if not column.nullable and data[column.name].null_count:
+            raise StoreError(
+                f"{table.name}.{column.name} holds NULL, which its schema does not allow"
+            )
     try:
         out = data.select(list(table.column_names)).cast(table.arrow_schema())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise StoreError(f"{table.name} does not fit its schema: {error}") from error
-    for column in table.columns:
-        if not column.nullable and out[column.name].null_count:
-            raise StoreError(
-                f"{table.name}.{column.name} holds NULL, which its schema does not allow"
-            )
     if (
         batch is not None
         and table.per_batch

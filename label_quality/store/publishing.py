@@ -89,11 +89,19 @@ def _update(
             if con.execute("SELECT version FROM _schema").fetchone() == (_schema_version(),):
                 rows = con.execute("SELECT batch, run_id, committed_at FROM _published").fetchall()
                 have = {batch: (run, committed) for batch, run, committed in rows}
-                return _replace(con, root, manifests, have, anew=False)
+                if not _all_change(manifests, have):
+                    return _replace(con, root, manifests, have, anew=False)
+                return None
         _logger.info("the database has another schema than this version; it is made anew")
     except duckdb.Error as error:
         _logger.warning("the database cannot be brought up to date and is made anew: %s", error)
     return None
+
+
+def _all_change(manifests: list[Manifest], have: _State) -> bool:
+    """Whether no batch stays as it is: then a file made anew is as quick, and half as large."""
+    batches = [m for m in manifests if m.batch != OVERALL]
+    return bool(batches) and all(have.get(m.batch) != (m.run_id, m.committed_at) for m in batches)
 
 
 @contextmanager
@@ -121,9 +129,11 @@ def _put_in_place(copy: Path, database: Path) -> None:
 
 
 def _create(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("BEGIN")  # else each of the many comments would be written to disk by itself
     for statement in _definitions():
         con.execute(statement)
     con.execute("INSERT INTO _schema VALUES (?)", [_schema_version()])
+    con.execute("COMMIT")
 
 
 def _definitions() -> list[str]:

@@ -25,7 +25,7 @@ from label_quality.store.files import replacing
 from label_quality.store.lineage import ABSENT, KEY, Lineage
 from label_quality.store.manifests import Manifest
 from label_quality.store.names import check_batch, check_run
-from label_quality.store.scan import quoted, select_sql
+from label_quality.store.scan import quoted, read_arrow, select_sql
 
 
 class BatchRun:
@@ -126,7 +126,7 @@ class BatchRun:
         file = self._read(table)
         if file is None:
             return _table(table).arrow_schema().empty_table().select(wanted)
-        return pq.read_table(self.root / file, columns=wanted, partitioning=None)
+        return read_arrow(_table(table), self.root / file, wanted)
 
     def written(self) -> dict[str, str]:
         """The latest version of every table that this run wrote: table -> file below the root."""

@@ -32,14 +32,21 @@ def select_sql(table: Table, files: Sequence[Path]) -> str:
         return f"SELECT {columns} WHERE false"
     alike: dict[frozenset[str], list[Path]] = {}
     for file in files:
-        lacking = _unlike(table, file)
-        if not lacking <= {c.name for c in table.columns if c.nullable}:
-            raise StoreError(
-                f"{file} was written by an older version of the program and lacks columns of "
-                f"{table.name} that are needed now; audit the batch again"
-            )
-        alike.setdefault(lacking, []).append(file)
+        alike.setdefault(_lacking(table, file), []).append(file)
     return " UNION ALL ".join(_select(table, lacking, group) for lacking, group in alike.items())
+
+
+def read_arrow(table: Table, file: Path, columns: Sequence[str]) -> pa.Table:
+    """Some columns of a version file in the schema's types. Raises StoreError as `select_sql` does."""
+    lacking = _lacking(table, file)
+    schema = pa.schema([table.arrow_schema().field(name) for name in columns])
+    # Without the option a folder named like batch=x above the root would become a column.
+    found = pq.read_table(file, columns=[n for n in columns if n not in lacking], partitioning=None)
+    for name in columns:
+        if name in lacking:
+            nulls = pa.nulls(found.num_rows, schema.field(name).type)
+            found = found.append_column(schema.field(name), nulls)
+    return found.select(list(columns)).cast(schema)
 
 
 def is_outdated(root: Path, manifest: Manifest) -> bool:
@@ -58,8 +65,19 @@ def _select(table: Table, lacking: frozenset[str], files: Iterable[Path]) -> str
         for c in table.columns
     )
     listed = ", ".join(quoted(f) for f in files)
-    # Without the option a folder named like batch=x above the root would become a column.
+    # hive_partitioning: see read_arrow
     return f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"
+
+
+def _lacking(table: Table, file: Path) -> frozenset[str]:
+    """The columns that stand for NULL in this file; StoreError when one of them must not be NULL."""
+    lacking = _unlike(table, file)
+    if not lacking <= {c.name for c in table.columns if c.nullable}:
+        raise StoreError(
+            f"{file} was written by an older version of the program and lacks columns of "
+            f"{table.name} that are needed now; audit the batch again"
+        )
+    return lacking
 
 
 def _unlike(table: Table, file: Path) -> frozenset[str]:

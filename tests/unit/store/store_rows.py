@@ -1,0 +1,136 @@
+"""Small batches for the store's tests: schema-conform rows, written step by step as a real run writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from label_quality.schema import TABLES
+from label_quality.store import BatchRun, Store
+
+_CONSTANTS: dict[str, Any] = {
+    "BIGINT": 1,
+    "DOUBLE": 0.5,
+    "VARCHAR": "text",
+    "BOOLEAN": False,
+    "BIGINT[]": [1],
+    "VARCHAR[]": ["a"],
+}
+
+# What each step reads and writes. Tables that are not named here are written by a last step that reads nothing.
+STEPS: list[tuple[list[str], list[str]]] = [
+    (
+        [],
+        [
+            "batches",
+            "images",
+            "categories",
+            "annotations",
+            "annotation_masks",
+            "ingest_warnings",
+            "quarantined_labels",
+        ],
+    ),
+    (
+        ["images", "categories"],
+        ["models", "imported_predictions", "prediction_masks", "quarantined_predictions"],
+    ),
+    (["imported_predictions"], ["predictions"]),
+    (["quarantined_labels", "quarantined_predictions"], ["quarantine"]),
+    (["annotations"], ["annotation_pairs"]),
+    (["annotations", "predictions"], ["prediction_overlaps"]),
+    (["annotations", "predictions", "prediction_overlaps"], ["finding_scores"]),
+    (["finding_scores"], ["findings"]),
+    (["annotations", "findings"], ["error_rates"]),
+]
+_NAMED = {t for _, written in STEPS for t in written}
+_OTHERS = [n for n, t in TABLES.items() if t.per_batch and n not in _NAMED]
+
+
+def rows(table: str, batch: str = "b1", n: int = 1, **columns: list[Any]) -> pa.Table:
+    """`n` rows of `table`; columns that are not given hold NULL where that is allowed, else a constant."""
+    schema = TABLES[table]
+    n = len(next(iter(columns.values()))) if columns else n
+    data: dict[str, list[Any]] = {}
+    for column in schema.columns:
+        if column.name in columns:
+            data[column.name] = columns[column.name]
+        elif column.name == "batch":
+            data[column.name] = [batch] * n
+        elif column.nullable:
+            data[column.name] = [None] * n
+        else:
+            data[column.name] = [_CONSTANTS[column.type]] * n
+    return pa.table(data, schema=schema.arrow_schema())
+
+
+def content(table: str, batch: str, marker: str) -> pa.Table:
+    """Rows of a batch of three images (the third without labels), two categories and a finding of each of three types.
+
+    `marker` stands in four tables, so that a reader can see whether all of them are of one version.
+    """
+    ids: dict[str, dict[str, list[Any]]] = {
+        "batches": {"run_id": [marker], "annotations_kept": [2]},
+        "images": {"image_id": [1, 2, 3], "file_name": [f"{marker}-{i}.jpg" for i in (1, 2, 3)]},
+        "categories": {"category_id": [1, 2], "name": ["cat", "dog"]},
+        "annotations": {"annotation_id": [1, 2], "image_id": [1, 2], "original_id": [marker] * 2},
+        "findings": {
+            "finding_id": ["f1", "f2", "f3"],
+            "error_type": ["missing", "wrong_class", "spurious"],
+            "image_id": [3, 1, 2],
+            "annotation_id": [None, 1, 2],
+            "suggested_category_id": [1, 2, None],
+            "p_error": [0.9, 0.6, 0.3],
+            "rule_version": [marker] * 3,
+        },
+        "predictions": {"model": ["m"], "prediction_id": [0]},
+        "imported_predictions": {"model": ["m"], "prediction_id": [0]},
+        "models": {"model": ["m"], "predictions_kept": [1]},
+        "prediction_overlaps": {"model": ["m"], "assigned": [True], "same_category": [True]},
+        "error_rates": {"error_type": ["any"], "rate": [0.2], "judged": [True]},
+    }
+    return rows(table, batch, **ids.get(table, {}))
+
+
+def write_steps(
+    store: Store, batch: str, run_id: str, only: list[str] | None = None, marker: str | None = None
+) -> None:
+    """Run the steps that write the tables `only` (all of them by default), each with a BatchRun of its own."""
+    for reads, written in [*STEPS, ([], _OTHERS)]:
+        wanted = [t for t in written if only is None or t in only]
+        if not wanted:
+            continue
+        run: BatchRun = store.run(batch, run_id)
+        for table in reads:
+            run.read(table, [])
+        for table in wanted:
+            run.write(table, content(table, batch, marker or run_id))
+
+
+def audit(store: Store, batch: str, run_id: str) -> None:
+    """Write all tables of a batch and commit them."""
+    write_steps(store, batch, run_id)
+    store.commit(batch, run_id)
+
+
+def markers(database: Path) -> dict[str, set[str]]:
+    """Batch -> the markers in its published tables; a batch that is whole has one."""
+    query = """
+        SELECT batch, list_distinct(list(marker)) FROM (
+            SELECT batch, run_id AS marker FROM batches
+            UNION ALL SELECT batch, split_part(file_name, '-', 1) FROM images
+            UNION ALL SELECT batch, original_id FROM annotations
+            UNION ALL SELECT batch, rule_version FROM findings)
+        GROUP BY batch"""
+    with duckdb.connect(str(database), read_only=True) as con:
+        return {batch: set(found) for batch, found in con.execute(query).fetchall()}
+
+
+def dump(database: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables of a database but its bookkeeping, sorted."""
+    with duckdb.connect(str(database), read_only=True) as con:
+        names = [t.name for t in TABLES.values() if t.published]
+        return {n: sorted(con.execute(f'FROM "{n}"').fetchall(), key=str) for n in names}

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import label_quality
+from label_quality.api import Audit
+from label_quality.schema import TABLES
+from label_quality.store import Store
+
+sys.path.insert(0, str(Path(__file__).parent / "store"))
+from store_rows import audit as write_batch
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = Store(tmp_path_factory.mktemp("root"))
+    for batch in ("b1", "b2"):
+        write_batch(store, batch, "r1")
+    store.publish()
+    return store.root
+
+
+@pytest.fixture
+def audit(root: Path) -> Audit:
+    return label_quality.open(root)
+
+
+def test_nothing_published_is_one_helpful_sentence(tmp_path: Path) -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"nothing has been published under .*label-quality audit"
+    ):
+        label_quality.open(tmp_path)
+
+
+def test_findings_come_surest_first(audit: Audit) -> None:
+    found = audit.findings()
+    assert list(found["p_error"]) == [0.9, 0.9, 0.6, 0.6, 0.3, 0.3]
+    assert list(found.columns) == list(TABLES["findings"].column_names)
+
+
+def test_findings_can_be_narrowed(audit: Audit) -> None:
+    assert set(audit.findings("b2")["batch"]) == {"b2"}
+    assert set(audit.findings(error_type="missing")["error_type"]) == {"missing"}
+    assert len(audit.findings(batch="b1", minimum=0.5)) == 2
+    assert audit.findings("none").empty
+    with pytest.raises(ValueError, match="'wrong' is not an error type"):
+        audit.findings(error_type="wrong")
+
+
+def test_ids_stay_exact_where_some_are_null(audit: Audit) -> None:
+    found = audit.findings("b1")
+    assert found["annotation_id"].dtype == pd.Int64Dtype()
+    assert found["image_id"].dtype == "int64"
+    assert found["annotation_id"].isna().sum() == 1
+    exact = audit.sql("SELECT 9007199254740993 AS id UNION ALL SELECT NULL ORDER BY id")
+    assert exact["id"][0] == 9007199254740993
+
+
+@pytest.mark.parametrize(
+    ("method", "table"),
+    [
+        ("batches", "batches"),
+        ("images", "images"),
+        ("annotations", "annotations"),
+        ("predictions", "predictions"),
+        ("prediction_overlaps", "prediction_overlaps"),
+        ("quarantine", "quarantine"),
+        ("warnings", "ingest_warnings"),
+        ("error_rates", "error_rates"),
+    ],
+)
+def test_each_method_gives_its_table(audit: Audit, method: str, table: str) -> None:
+    found = getattr(audit, method)()
+    assert list(found.columns) == list(TABLES[table].column_names)
+    assert set(found["batch"]) == {"b1", "b2"}
+    if method != "batches":
+        assert set(getattr(audit, method)("b1")["batch"]) == {"b1"}
+    assert len(audit.table(table)) == len(found)
+
+
+def test_sql_with_parameters_over_a_view(audit: Audit) -> None:
+    assert audit.sql("SELECT labels FROM batch_summary WHERE batch = ?", ["b1"])[
+        "labels"
+    ].tolist() == [2]
+    named = audit.sql("SELECT count(*) AS n FROM queue WHERE p_error > $cut", {"cut": 0.5})
+    assert named["n"].tolist() == [4]
+
+
+def test_only_published_tables_and_only_queries(audit: Audit) -> None:
+    for name in ("annotation_masks", "nonsense"):
+        with pytest.raises(
+            ValueError, match=f"'{name}' is not a published table; these are: batches"
+        ):
+            audit.table(name)
+    with pytest.raises(Exception, match="read-only"):
+        audit.sql("DROP TABLE findings")
+    with pytest.raises(ValueError, match="gives no rows"):
+        audit.sql("-- nothing")
+
+
+def test_an_open_audit_sees_what_is_published_later(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    write_batch(store, "b1", "r1")
+    store.publish()
+    opened = label_quality.open(tmp_path)
+    assert set(opened.images()["batch"]) == {"b1"}
+    write_batch(store, "b2", "r1")
+    store.publish()
+    assert set(opened.images()["batch"]) == {"b1", "b2"}
