@@ -33,8 +33,12 @@ def find_delivery(folder: Path) -> Found | str:
             return "it needs annotations.json, instances.json, or exactly one other .json file"
         annotations = files[0]
     images = folder / "images"
-    predictions = {p.stem: p for p in sorted((folder / "predictions").glob("*.json")) if p.is_file()}
-    stats = [(p.relative_to(folder).as_posix(), p.stat()) for p in (annotations, *predictions.values())]
+    predictions = {
+        p.stem: p for p in sorted((folder / "predictions").glob("*.json")) if p.is_file()
+    }
+    stats = [
+        (p.relative_to(folder).as_posix(), p.stat()) for p in (annotations, *predictions.values())
+    ]
     if images.is_dir():
         stats.append(("images", images.stat()))
     text = "\n".join(f"{name}\t{stat.st_size}\t{stat.st_mtime_ns}" for name, stat in stats)

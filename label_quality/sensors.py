@@ -25,12 +25,17 @@ _INTERVAL = load_settings().sensor_interval_seconds
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Watches inbox/<batch>/ for annotations.json, images/ and predictions/<model>.json.",
 )
-def inbox(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult | dg.SkipReason:
+def inbox(
+    context: dg.SensorEvaluationContext, store: StoreResource
+) -> dg.SensorResult | dg.SkipReason:
     """One run for each folder whose names, sizes or times are not those of its last run."""
     folder = store.settings.inbox_path
     seen: dict[str, str] = json.loads(context.cursor or "{}")
-    requests, waiting = [], []
-    for delivery in sorted(p for p in folder.glob("*") if p.is_dir() and not p.name.startswith(".")):
+    requests: list[dg.RunRequest] = []
+    waiting: list[str] = []
+    for delivery in sorted(
+        p for p in folder.glob("*") if p.is_dir() and not p.name.startswith(".")
+    ):
         found = find_delivery(delivery)
         if isinstance(found, str):
             waiting.append(f"{delivery.name}: {found}")
@@ -66,7 +71,9 @@ def inbox(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.Senso
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Runs refresh once when batches were committed since the last time and no audit is under way.",
 )
-def settled(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult | dg.SkipReason:
+def settled(
+    context: dg.SensorEvaluationContext, store: StoreResource
+) -> dg.SensorResult | dg.SkipReason:
     """Coalesces: however many batches were published, one run."""
     opened = store.open()
     manifests = [m for b in opened.batches() if (m := opened.manifest(b))]
@@ -76,7 +83,11 @@ def settled(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.Sen
     running = context.instance.get_runs(
         dg.RunsFilter(
             job_name=audit_batch.name,
-            statuses=[dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED],
+            statuses=[
+                dg.DagsterRunStatus.QUEUED,
+                dg.DagsterRunStatus.STARTING,
+                dg.DagsterRunStatus.STARTED,
+            ],
         ),
         limit=1,
     )

@@ -6,6 +6,7 @@ Rates never block: bad labels are what this project is there to show. A rate tha
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -16,13 +17,19 @@ from label_quality.settings import Limit, Limits
 
 LABEL_ERROR_RATE = "label_error_rate"
 NOTHING_LOST = dg.AssetCheckSpec(
-    "nothing_lost", asset="batches", blocking=True, description="Every record read was kept or quarantined."
+    "nothing_lost",
+    asset="batches",
+    blocking=True,
+    description="Every record read was kept or quarantined.",
 )
 QUARANTINED_SHARE = dg.AssetCheckSpec(
     "quarantined_share", asset="batches", description="Share of the records that were not taken."
 )
 PREDICTIONS_NOTHING_LOST = dg.AssetCheckSpec(
-    "nothing_lost", asset="models", blocking=True, description="Every record read was kept or quarantined."
+    "nothing_lost",
+    asset="models",
+    blocking=True,
+    description="Every record read was kept or quarantined.",
 )
 
 
@@ -69,11 +76,18 @@ def quarantined_share(counts: dict[str, tuple[int, int, int]], limit: float) -> 
         asset_key="batches",
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{quarantined} of {read} records were not taken; table quarantine says why",
-        metadata={"share": rounded(share), "limit": limit, "quarantined": quarantined, "read": read},
+        metadata={
+            "share": rounded(share),
+            "limit": limit,
+            "quarantined": quarantined,
+            "read": read,
+        },
     )
 
 
-def judge_rates(batch: str, rows: list[dict[str, object]], limits: Limits) -> Iterator[dg.AssetCheckResult]:
+def judge_rates(
+    batch: str, rows: list[dict[str, object]], limits: Limits
+) -> Iterator[dg.AssetCheckResult]:
     """One result per error type. `rows`: the table error_rates."""
     for kind in (*ERROR_TYPES, "any"):
         mine = [r for r in rows if r["error_type"] == kind]
@@ -86,12 +100,17 @@ def _judge(
 ) -> dg.AssetCheckResult:
     rate = overall["rate"]
     words = f"{kind.replace('_', ' ')} errors" if kind != "any" else "label errors of any type"
-    metadata: dict[str, object] = {
-        "batch": batch, "warn above": limit.warn, "error above": limit.error, "formula": FORMULA,
+    metadata: dict[str, Any] = {
+        "batch": batch,
+        "warn above": limit.warn,
+        "error above": limit.error,
+        "formula": FORMULA,
     }
     if not overall["judged"] or not isinstance(rate, float):
         why = "there are no labels" if overall["judged"] else "there are no predictions to judge by"
-        return _result(kind, False, dg.AssetCheckSeverity.WARN, f"{words}: not judged, {why}", metadata)
+        return _result(
+            kind, False, dg.AssetCheckSeverity.WARN, f"{words}: not judged, {why}", metadata
+        )
     severity = dg.AssetCheckSeverity.ERROR if rate > limit.error else dg.AssetCheckSeverity.WARN
     worst = sorted(
         (r for r in rows if r["category_id"] is not None and r["expected_errors"]),
@@ -119,7 +138,11 @@ def _judge(
 
 
 def _result(
-    kind: str, passed: bool, severity: dg.AssetCheckSeverity, description: str, metadata: dict[str, object]
+    kind: str,
+    passed: bool,
+    severity: dg.AssetCheckSeverity,
+    description: str,
+    metadata: dict[str, Any],
 ) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=passed,

@@ -26,15 +26,19 @@ def contact_sheet(con: DuckDBPyConnection, images: Path | None) -> bytes | None:
     """
     if images is None:
         return None
-    rows = con.sql(
-        f"""
+    rows = (
+        con.sql(
+            f"""
         select f.*, i.file_name, c.name
         from new_findings f join images i using (image_id)
         join categories c on c.category_id = coalesce(f.suggested_category_id, f.category_id)
         where i.file_state in ('ok', 'size_differs')
         order by f.p_error desc, f.finding_id limit {_COLUMNS * _ROWS}
         """
-    ).to_arrow_table().to_pylist()
+        )
+        .to_arrow_table()
+        .to_pylist()
+    )
     tiles = [tile for row in rows if (tile := _tile(images, row)) is not None]
     if not tiles:
         return None
@@ -60,7 +64,10 @@ def _tile(root: Path, row: dict[str, Any]) -> Image.Image | None:
     side = max(right - left, bottom - top, 32) * 1.5
     x0, y0 = (left + right - side) / 2, (top + bottom - side) / 2
     crop = picture.transform(
-        (_TILE, _TILE), Image.Transform.EXTENT, (x0, y0, x0 + side, y0 + side), Image.Resampling.BILINEAR
+        (_TILE, _TILE),
+        Image.Transform.EXTENT,
+        (x0, y0, x0 + side, y0 + side),
+        Image.Resampling.BILINEAR,
     )
     tile = Image.new("RGB", (_TILE, _TILE + _CAPTION), "#16181c")
     tile.paste(crop, (0, 0))

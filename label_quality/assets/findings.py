@@ -34,13 +34,13 @@ def finding_scores(
         )
         left_out = build_finding_scores(s.con)
         rows = s.run.write_sql(s.con, "finding_scores", "select * from new_finding_scores")
-        return s.result("finding_scores", rows, {k.replace("_", " "): n for k, n in left_out.items()})
+        return s.result(
+            "finding_scores", rows, {k.replace("_", " "): n for k, n in left_out.items()}
+        )
 
 
 @dg.multi_asset(specs=[table_spec("findings", ["finding_scores", "annotations", "categories"])])
-def findings(
-    context: dg.AssetExecutionContext, store: StoreResource
-) -> dg.MaterializeResult[Any]:
+def findings(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[Any]:
     """The queue: every suspected error with its probability, its sentence and a suggested fix."""
     with step(context, store) as s:
         s.say("writing findings")
@@ -67,7 +67,9 @@ def findings(
 
 
 @dg.multi_asset(
-    specs=[table_spec("error_rates", ["findings", "annotations", "categories", "models", "batches"])],
+    specs=[
+        table_spec("error_rates", ["findings", "annotations", "categories", "models", "batches"])
+    ],
     check_specs=rate_specs(),
 )
 def error_rates(
@@ -92,7 +94,11 @@ def _rate_metadata(s: Step, table: list[dict[str, Any]]) -> dict[str, Any]:
         if row["rate"] is not None
     }
     worst = sorted(
-        (r for r in table if r["error_type"] == "any" and r["category_id"] is not None and r["expected_errors"]),
+        (
+            r
+            for r in table
+            if r["error_type"] == "any" and r["category_id"] is not None and r["expected_errors"]
+        ),
         key=lambda r: -r["expected_errors"],
     )
     metadata["worst categories"] = markdown_table(

@@ -84,9 +84,17 @@ def _write(s: Step, labels: Labels) -> Iterator[dg.MaterializeResult[Any]]:
     yield s.result("annotation_masks", s.run.read("annotation_masks", ["annotation_id"]).num_rows)
     for table, column in (("ingest_warnings", "issue"), ("quarantined_labels", "reason")):
         data = getattr(labels, table)
-        common = data.group_by(column).aggregate([([], "count_all")]).sort_by([("count_all", "descending")])
+        common = (
+            data.group_by(column)
+            .aggregate([([], "count_all")])
+            .sort_by([("count_all", "descending")])
+        )
         rows = [tuple(row.values()) for row in common.slice(0, 15).to_pylist()]
-        yield s.result(table, s.run.write(table, data), {"most common": markdown_table((column, "records"), rows)})
+        yield s.result(
+            table,
+            s.run.write(table, data),
+            {"most common": markdown_table((column, "records"), rows)},
+        )
 
 
 def _batch_row(s: Step, labels: Labels) -> pa.Table:
@@ -102,5 +110,8 @@ def _batch_row(s: Step, labels: Labels) -> pa.Table:
         "run_id": s.run.run_id,
     }
     for what, numbers in labels.counts.items():
-        row |= {f"{what}_{word}": n for word, n in zip(("read", "kept", "quarantined"), numbers, strict=True)}
+        row |= {
+            f"{what}_{word}": n
+            for word, n in zip(("read", "kept", "quarantined"), numbers, strict=True)
+        }
     return pa.Table.from_pylist([row])

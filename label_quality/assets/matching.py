@@ -10,7 +10,9 @@ from label_quality.assets.step import step, table_spec
 from label_quality.matching import build_overlaps, build_pairs
 
 
-@dg.multi_asset(specs=[table_spec("annotation_pairs", ["images", "annotations", "annotation_masks"])])
+@dg.multi_asset(
+    specs=[table_spec("annotation_pairs", ["images", "annotations", "annotation_masks"])]
+)
 def annotation_pairs(
     context: dg.AssetExecutionContext, store: StoreResource
 ) -> dg.MaterializeResult[Any]:
@@ -37,9 +39,13 @@ def prediction_overlaps(
     """Label × prediction, and the one-to-one assignment among them."""
     with step(context, store) as s:
         s.say("comparing labels with predictions")
-        s.run.view(s.con, "images", "annotations", "annotation_masks", "predictions", "prediction_masks")
+        s.run.view(
+            s.con, "images", "annotations", "annotation_masks", "predictions", "prediction_masks"
+        )
         laps = build_overlaps(s.con)
-        rows = s.run.write_sql(s.con, "prediction_overlaps", "select * from new_prediction_overlaps")
+        rows = s.run.write_sql(
+            s.con, "prediction_overlaps", "select * from new_prediction_overlaps"
+        )
         s.run.view(s.con, "prediction_overlaps")
         assigned, mean_iou = s.con.execute(
             "select count(*), avg(box_iou) from prediction_overlaps where assigned"

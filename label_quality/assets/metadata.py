@@ -35,7 +35,9 @@ def rounded(value: float | None, digits: int = 4) -> float | None:
     return None if value is None else round(float(value), digits)
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MarkdownMetadataValue:
+def markdown_table(
+    header: Sequence[str], rows: Sequence[Sequence[object]]
+) -> dg.MarkdownMetadataValue:
     """A markdown table of as many of `rows` as the UI still draws inline."""
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     for row in rows:

@@ -29,7 +29,11 @@ def import_predictions(
     with step(context, store) as s:
         models, refused = _read_all(s)
         counts = {
-            str(m["model"]): (m["predictions_read"], m["predictions_kept"], m["predictions_quarantined"])
+            str(m["model"]): (
+                m["predictions_read"],
+                m["predictions_kept"],
+                m["predictions_quarantined"],
+            )
             for m in models
         }
         rows = pa.Table.from_pylist(models, schema=TABLES["models"].arrow_schema())
@@ -45,7 +49,9 @@ def import_predictions(
             kept,
             {"by model": markdown_table(("model", "kept"), [(m, n[1]) for m, n in counts.items()])},
         )
-        yield s.result("prediction_masks", s.run.read("prediction_masks", ["prediction_id"]).num_rows)
+        yield s.result(
+            "prediction_masks", s.run.read("prediction_masks", ["prediction_id"]).num_rows
+        )
         yield s.result("quarantined_predictions", refused)
 
 
@@ -60,8 +66,14 @@ def _read_all(s: Step) -> tuple[list[dict[str, Any]], int]:
         for model, file in s.run.delivery.predictions.items():
             s.say(f"reading {file.name}")
             read = read_predictions(
-                file.path, s.batch, model, images=images, categories=categories,
-                write=write, write_masks=write_masks, file_name=file.name,
+                file.path,
+                s.batch,
+                model,
+                images=images,
+                categories=categories,
+                write=write,
+                write_masks=write_masks,
+                file_name=file.name,
             )
             write_quarantine(read.quarantined)
             refused += read.quarantined_count
@@ -106,4 +118,6 @@ def quarantine(
             """select reason, count(*) from (from quarantined_labels union all by name from quarantined_predictions)
                group by all order by 2 desc, 1 limit 15"""
         ).fetchall()
-        return s.result("quarantine", rows, {"most common": markdown_table(("reason", "records"), common)})
+        return s.result(
+            "quarantine", rows, {"most common": markdown_table(("reason", "records"), common)}
+        )

@@ -26,19 +26,38 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--annotations", required=True, type=click.Path(path_type=Path), help="COCO annotation file.")
-@click.option("--images", type=click.Path(path_type=Path), help="Folder of the images. Without it, images are not checked.")
+@click.option(
+    "--annotations", required=True, type=click.Path(path_type=Path), help="COCO annotation file."
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of the images. Without it, images are not checked.",
+)
 @click.option(
     "--predictions",
     multiple=True,
     metavar="[MODEL=]FILE",
     help="COCO results file of a model; may be given several times. Without it, most rates are not judged.",
 )
-@click.option("--batch", help="Name of the batch. Default: from the annotation file's name, or its folder's.")
+@click.option(
+    "--batch", help="Name of the batch. Default: from the annotation file's name, or its folder's."
+)
 @_ROOT
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary as JSON.")
-@click.option("--junit", "junit_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the checks as JUnit XML.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the summary as JSON.",
+)
+@click.option(
+    "--junit",
+    "junit_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the checks as JUnit XML.",
+)
 def audit(
+    *,
     annotations: Path,
     images: Path | None,
     predictions: tuple[str, ...],
@@ -65,7 +84,13 @@ def audit(
 
 @cli.command()
 @_ROOT
-@click.option("--images", type=click.IntRange(1, 5000), default=120, show_default=True, help="Number of scenes.")
+@click.option(
+    "--images",
+    type=click.IntRange(1, 5000),
+    default=120,
+    show_default=True,
+    help="Number of scenes.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 def demo(root: Path | None, images: int, seed: int) -> None:
     """Render a small dataset with planted label errors and audit it (simulated detectors, no network)."""
@@ -88,7 +113,13 @@ def ui(root: Path | None, port: int, host: str) -> None:
 @cli.command()
 @click.argument("query", required=False)
 @_ROOT
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+)
 def sql(query: str | None, root: Path | None, form: str) -> None:
     """Query what was published, read-only. Without QUERY: from standard input, or the list of tables."""
     from label_quality.cli.sql import run_sql

@@ -62,7 +62,9 @@ def audit_batch(
     try:
         name = batch_name(batch or default_batch(annotations))
         store = Store(settings.root_path, settings)
-        with store.lock(name):  # a batch that is being audited is refused before anything is registered
+        with store.lock(
+            name
+        ):  # a batch that is being audited is refused before anything is registered
             store.deliver(name, annotations, images=images, predictions=models(predictions))
     except StoreError as error:
         raise AuditFailed(str(error)) from error

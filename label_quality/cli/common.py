@@ -31,7 +31,9 @@ def project_folder() -> Path | None:
     import label_quality
 
     for folder in (Path.cwd(), Path(label_quality.__file__).parents[1]):
-        if (folder / "workspace.yaml").is_file() and (folder / "dagster_home/dagster.yaml").is_file():
+        if (folder / "workspace.yaml").is_file() and (
+            folder / "dagster_home/dagster.yaml"
+        ).is_file():
             return folder
     return None
 
@@ -56,7 +58,9 @@ def dagster_home(settings: Settings) -> Path:
 def _shipped_config() -> Path:
     """The dagster.yaml of the project; in a wheel it lies beside this module."""
     beside = Path(__file__).with_name("dagster.yaml")
-    return beside if beside.is_file() else Path(__file__).parents[2] / "dagster_home" / "dagster.yaml"
+    return (
+        beside if beside.is_file() else Path(__file__).parents[2] / "dagster_home" / "dagster.yaml"
+    )
 
 
 __all__ = ["WRONG", "SettingsError", "dagster_home", "fail", "project_folder", "settings_for"]

@@ -40,7 +40,9 @@ def _print_planted(root: Path, planted: list[dict[str, object]]) -> None:
 
     findings = label_quality.open(root).findings(batch=BATCH)
     total = len(planted)
-    first, twice = (planted_found(findings, planted, n).set_index("error_type") for n in (total, 2 * total))
+    first, twice = (
+        planted_found(findings, planted, n).set_index("error_type") for n in (total, 2 * total)
+    )
     table = Table(
         header_style="bold",
         title=f"{total} errors were planted in the demo's labels; found among the first findings of the queue",
@@ -49,7 +51,10 @@ def _print_planted(root: Path, planted: list[dict[str, object]]) -> None:
     for name in ("error type", "planted", f"first {total}", f"first {2 * total}"):
         table.add_column(name, justify="left" if name == "error type" else "right")
     for kind, row in first.iterrows():
-        table.add_row(str(kind).replace("_", " "), *(str(int(v)) for v in (row["planted"], row["found"], twice.loc[kind, "found"])))
+        table.add_row(
+            str(kind).replace("_", " "),
+            *(str(int(v)) for v in (row["planted"], row["found"], twice.loc[kind, "found"])),
+        )
     table.add_section()
     table.add_row("all", str(total), str(int(first["found"].sum())), str(int(twice["found"].sum())))
     Console(highlight=False).print(table)

@@ -83,7 +83,11 @@ def _execute(
                 run.seconds[event.step_key] = float(metadata["seconds"].value)  # type: ignore[arg-type]
     run.checks = [
         Check(
-            e.asset_key.to_user_string(), e.check_name, e.passed, e.severity.value, e.description or ""
+            e.asset_key.to_user_string(),
+            e.check_name,
+            e.passed,
+            e.severity.value,
+            e.description or "",
         )
         for e in result.get_asset_check_evaluations()
     ]

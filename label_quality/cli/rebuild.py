@@ -15,7 +15,9 @@ def run_rebuild(root: Path | None) -> int:
         settings = settings_for(root)
         store = Store(settings.root_path, settings)
         if not store.batches():
-            return fail(f"nothing has been committed under {settings.root}: there is nothing to rebuild from")
+            return fail(
+                f"nothing has been committed under {settings.root}: there is nothing to rebuild from"
+            )
         store.rebuild()
     except (SettingsError, StoreError) as error:
         return fail(str(error))

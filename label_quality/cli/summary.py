@@ -6,7 +6,7 @@ import json
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from xml.etree import ElementTree
 
 import msgspec
@@ -53,18 +53,29 @@ def summarise(settings: Settings, batch: str, run: Run, home: Path) -> Summary:
     with closing(Reader(settings.root_path / "label_quality.duckdb")) as reader:
 
         def rows(query: str) -> list[dict[str, Any]]:
-            return reader.connection().sql(query, params=[batch]).to_arrow_table().to_pylist()
+            result = reader.connection().sql(query, params=[batch]).to_arrow_table()
+            return cast("list[dict[str, Any]]", result.to_pylist())
 
-        counts = rows("select images_kept, images_checked, categories_kept, annotations_kept from batches where batch = ?")[0]
-        models = rows("select model, predictions_kept, simulated from models where batch = ? order by model")
-        rates = rows("select * exclude (batch) from error_rates where batch = ? and category_id is null")
+        counts = rows(
+            "select images_kept, images_checked, categories_kept, annotations_kept from batches where batch = ?"
+        )[0]
+        models = rows(
+            "select model, predictions_kept, simulated from models where batch = ? order by model"
+        )
+        rates = rows(
+            "select * exclude (batch) from error_rates where batch = ? and category_id is null"
+        )
         worst = rows(
             """select category_name, labels, expected_errors, rate from error_rates
                where batch = ? and category_id is not null and error_type = 'any' and expected_errors > 0
                order by expected_errors desc limit 10"""
         )
-        found = {r["error_type"]: r["n"] for r in rows(
-            "select error_type, count(*) as n from findings where batch = ? group by all")}
+        found = {
+            r["error_type"]: r["n"]
+            for r in rows(
+                "select error_type, count(*) as n from findings where batch = ? group by all"
+            )
+        }
         quarantined = rows("select count(*) as n from quarantine where batch = ?")[0]["n"]
         warned = rows("select count(*) as n from ingest_warnings where batch = ?")[0]["n"]
     return Summary(
@@ -147,8 +158,18 @@ def print_summary(summary: Summary) -> None:
             f"Not taken: {summary.quarantined:,} records (table quarantine); "
             f"taken with a warning: {summary.warnings:,} (table ingest_warnings)"
         )
-    table = Table(header_style="bold", title="Findings and estimated label-error rates", title_justify="left")
-    for name in ("error type", "findings", "expected errors", "rate", "95 % interval", "warn", "error"):
+    table = Table(
+        header_style="bold", title="Findings and estimated label-error rates", title_justify="left"
+    )
+    for name in (
+        "error type",
+        "findings",
+        "expected errors",
+        "rate",
+        "95 % interval",
+        "warn",
+        "error",
+    ):
         table.add_column(name, justify="left" if name == "error type" else "right")
     for kind in (*ERROR_TYPES, "any"):
         table.add_row(*_rate_cells(summary, kind), end_section=kind == ERROR_TYPES[-1])
@@ -162,7 +183,13 @@ def _rate_cells(summary: Summary, kind: str) -> list[str]:
     limits = [f"{limit['warn']:.0%}", f"{limit['error']:.0%}"]
     if not rate["judged"] or rate["rate"] is None:
         return [name, "", "", "not judged", "", *limits]
-    colour = "red" if rate["rate"] > limit["error"] else "yellow" if rate["rate"] > limit["warn"] else "green"
+    colour = (
+        "red"
+        if rate["rate"] > limit["error"]
+        else "yellow"
+        if rate["rate"] > limit["warn"]
+        else "green"
+    )
     return [
         name,
         f"{rate['findings']:,}",
@@ -190,6 +217,10 @@ def _print_rest(summary: Summary, console: Any) -> None:
     for check in summary.checks:
         if not check["passed"]:
             colour = "red" if check["severity"] == "ERROR" else "yellow"
-            console.print(f"[{colour}]{check['severity']}[/] {check['name']}: {escape(check['description'])}")
+            console.print(
+                f"[{colour}]{check['severity']}[/] {check['name']}: {escape(check['description'])}"
+            )
     console.print(f"Database: {escape(summary.database)}", soft_wrap=True)
-    console.print("Queue: label-quality sql \"select * from queue limit 20\"; runs: label-quality ui\n")
+    console.print(
+        'Queue: label-quality sql "select * from queue limit 20"; runs: label-quality ui\n'
+    )

@@ -30,13 +30,22 @@ def run_ui(root: Path | None, *, port: int, host: str) -> int:
         return fail(str(error))
     home = dagster_home(settings)
     project = project_folder()
-    command = [str(Path(sys.executable).with_name("dg")), "dev", "--host", host, "--port", str(port)]
+    command = [
+        str(Path(sys.executable).with_name("dg")),
+        "dev",
+        "--host",
+        host,
+        "--port",
+        str(port),
+    ]
     if project is None:  # installed as a package: there is no project folder for dg to find
         workspace = settings.root_path / "workspace.yaml"
         workspace.write_text(_WORKSPACE, "utf-8")
         command += ["--workspace", str(workspace)]
     settings.inbox_path.mkdir(parents=True, exist_ok=True)
-    print(f"Dagster UI on http://{host}:{port} (root {settings.root}, history in {home}); Ctrl-C stops it")
+    print(
+        f"Dagster UI on http://{host}:{port} (root {settings.root}, history in {home}); Ctrl-C stops it"
+    )
     environment = os.environ | {"DG_CLI_TELEMETRY_ENABLED": "0"}
     try:
         return subprocess.call(command, cwd=project or Path.cwd(), env=environment)  # noqa: S603

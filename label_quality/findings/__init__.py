@@ -6,7 +6,7 @@ and naming it in `scores.SCORERS`, plus a sentence in `reasons`. Nothing here kn
 
 from __future__ import annotations
 
-from label_quality.findings.scores import build_finding_scores
 from label_quality.findings.ranking import RULE_VERSION, build_findings
+from label_quality.findings.scores import build_finding_scores
 
 __all__ = ["RULE_VERSION", "build_finding_scores", "build_findings"]

@@ -92,7 +92,9 @@ def _confidence(con: DuckDBPyConnection) -> pa.Table:
     cells["confidence"] = cells["expected"]
     for key in ("category_id", "size"):
         weighted = cells.assign(expected=cells["expected"] * cells["n"])
-        sums = weighted.groupby(["model", key], sort=False)[["correct", "expected"]].transform("sum")
+        sums = weighted.groupby(["model", key], sort=False)[["correct", "expected"]].transform(
+            "sum"
+        )
         cells["confidence"] *= (sums["correct"] + _SHRINK) / (sums["expected"] + _SHRINK)
     cells["confidence"] = cells["confidence"].clip(upper=_CERTAIN)
     return pa.Table.from_pandas(
@@ -109,4 +111,5 @@ def _curve(cells: pd.DataFrame) -> np.ndarray:
         weights = bins["n"].to_numpy(float)[index] + _PRIOR
         fitted[index] = isotonic_regression(share.to_numpy()[index], weights=weights).x
     curve = bins.assign(share=fitted)[["model", "bin", "share"]]
-    return cells[["model", "bin"]].merge(curve, on=["model", "bin"], how="left")["share"].to_numpy()
+    joined = cells[["model", "bin"]].merge(curve, on=["model", "bin"], how="left")
+    return np.asarray(joined["share"])

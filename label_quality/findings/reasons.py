@@ -27,7 +27,6 @@ _EDGES = """format('left {:+.0f}, top {:+.0f}, right {:+.0f}, bottom {:+.0f} px'
   edge_left, edge_top, edge_right, edge_bottom)"""
 
 
-
 def _a(name: str) -> str:
     """A category name with its article."""
     return f"(case when {name} similar to '[aeiouAEIOU].*' then 'an ' else 'a ' end || {name})"

@@ -46,5 +46,4 @@ def build_finding_scores(con: DuckDBPyConnection) -> dict[str, int]:
     has_predictions = con.execute("select count(*) from predictions").fetchone()[0] > 0  # type: ignore[index]
     for score in (*(BY_PREDICTIONS if has_predictions else ()), *BY_LABELS):
         score(con)
-    left_out = merge.merge(con)
-    return left_out
+    return merge.merge(con)

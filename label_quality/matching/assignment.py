@@ -7,6 +7,8 @@ what they leave (contested groups) goes to SciPy's sparse solver in one call. No
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -99,7 +101,7 @@ def _solve(
     chunk_of_group = starts // _EDGES_A_CALL
     cuts = np.r_[starts[np.flatnonzero(np.r_[True, np.diff(chunk_of_group) != 0])], len(order)]
     taken = np.zeros(len(weights), bool)
-    for start, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, end in pairwise(cuts):
         part = order[start:end]
         taken[part] = _solve_chunk(rows[part], columns[part], weights[part])
     return taken

@@ -6,6 +6,7 @@ meet. Images go in groups, so that memory does not grow with the batch. RLE work
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,7 +53,9 @@ def mask_overlaps(con: DuckDBPyConnection) -> pa.Table:
 
 def image_ranges(con: DuckDBPyConnection, source: str) -> Iterator[tuple[int, int]]:
     """Ranges of image ids (first, last, both included) that hold at most a fixed number of images each."""
-    ids = con.execute(f"select distinct image_id from {source} order by image_id").fetchnumpy()["image_id"]
+    ids = con.execute(f"select distinct image_id from {source} order by image_id").fetchnumpy()[
+        "image_id"
+    ]
     for start in range(0, len(ids), _IMAGES_AT_A_TIME):
         group = ids[start : start + _IMAGES_AT_A_TIME]
         yield int(group[0]), int(group[-1])
@@ -110,7 +113,7 @@ def _by_image(
     """IoU of each pair; the pairs stand sorted by image."""
     out = np.empty(len(images))
     bounds = np.flatnonzero(np.r_[True, images[1:] != images[:-1], True])
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in pairwise(bounds):
         row, at_row = np.unique(left[start:end], return_inverse=True)
         column, at_column = np.unique(right[start:end], return_inverse=True)
         matrix = mask_api.iou(

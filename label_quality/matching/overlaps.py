@@ -106,7 +106,8 @@ def _fill_masks(con: DuckDBPyConnection, floor: float) -> None:
     )
     con.unregister("_mask_rows")
     con.execute(
-        "delete from _pairs where box_iou < $floor and coalesce(mask_iou, 0) < $floor", {"floor": floor}
+        "delete from _pairs where box_iou < $floor and coalesce(mask_iou, 0) < $floor",
+        {"floor": floor},
     )
 
 

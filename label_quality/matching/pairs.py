@@ -74,7 +74,9 @@ def _mask_rows(con: DuckDBPyConnection) -> pa.Table:
             select rowid as pair, image_id, annotation_id, other_annotation_id
             from _label_pairs where {_MASK_CANDIDATE}"""
     )
-    gather_label_masks(con, "select unnest([annotation_id, other_annotation_id]) as annotation_id from _masked")
+    gather_label_masks(
+        con, "select unnest([annotation_id, other_annotation_id]) as annotation_id from _masked"
+    )
     columns: dict[str, list[np.ndarray]] = {"pair": [], "mask_iou": [], "mask_containment": []}
     for first, last in image_ranges(con, "_masked"):
         rows = con.execute(
@@ -90,9 +92,7 @@ def _mask_rows(con: DuckDBPyConnection) -> pa.Table:
     return pa.table({n: np.concatenate([np.empty(0, kinds[n]), *v]) for n, v in columns.items()})
 
 
-def _compare(
-    masks: Masks, left: np.ndarray, right: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _compare(masks: Masks, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """IoU and intersection over the smaller area of each pair of masks."""
     if not len(left):
         return np.empty(0), np.empty(0)
