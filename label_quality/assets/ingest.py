@@ -15,9 +15,10 @@ from label_quality.assets.checks import (
 )
 from label_quality.assets.metadata import markdown_table
 from label_quality.assets.resources import INBOX_TAG, StoreResource
-from label_quality.assets.step import Step, step, table_spec
+from label_quality.assets.step import Step, one_sentence, step, table_spec
 from label_quality.coco import Labels, read_labels
 from label_quality.inbox import find_delivery
+from label_quality.store import StoreError
 
 _TABLES = (
     "batches",
@@ -59,12 +60,17 @@ def _register(context: dg.AssetExecutionContext, store: StoreResource) -> None:
     folder = context.run.tags.get(INBOX_TAG)
     if not folder:
         return
-    found = find_delivery(store.settings.inbox_path / Path(folder).name)
-    if isinstance(found, str):
-        raise dg.Failure(f"inbox/{folder}: {found}", allow_retries=False)
-    store.open().deliver(
-        context.partition_key, found.annotations, images=found.images, predictions=found.predictions
-    )
+    with one_sentence():
+        opened = store.open()
+        found = find_delivery(opened.settings.inbox_path / Path(folder).name)
+        if isinstance(found, str):
+            raise StoreError(f"the delivery {folder} of the inbox cannot be taken: {found}")
+        opened.deliver(
+            context.partition_key,
+            found.annotations,
+            images=found.images,
+            predictions=found.predictions,
+        )
 
 
 def _write(s: Step, labels: Labels) -> Iterator[dg.MaterializeResult[Any]]:

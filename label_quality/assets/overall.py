@@ -6,9 +6,8 @@ import dagster as dg
 
 from label_quality.assets.metadata import rounded
 from label_quality.assets.resources import StoreResource
-from label_quality.assets.step import table_spec
+from label_quality.assets.step import one_sentence, table_spec
 from label_quality.rates import OVERALL_ERROR_RATES
-from label_quality.store import StoreError
 
 
 @dg.multi_asset(specs=[table_spec("overall_error_rates", ["error_rates"])])
@@ -16,16 +15,14 @@ def overall_error_rates(
     context: dg.AssetExecutionContext, store: StoreResource
 ) -> dg.MaterializeResult[Any]:
     """Label-error rates over all batches that were published."""
-    opened = store.open()
-    try:
+    with one_sentence():
+        opened = store.open()
         with opened.connect() as con:
             opened.write_overall(con, {"overall_error_rates": OVERALL_ERROR_RATES})
             rows, rate = con.execute(
                 f"""select count(*), max(rate) filter (error_type = 'any' and category_name is null)
                     from ({OVERALL_ERROR_RATES})"""
             ).fetchone()  # type: ignore[misc]
-    except StoreError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
     metadata: dict[str, Any] = {"dagster/row_count": rows, "batches": len(opened.batches())}
     if rate is not None:
         metadata["label error rate"] = rounded(rate)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from pydantic import PrivateAttr
 
-from label_quality.settings import Settings, load_settings
+from label_quality.settings import Settings, SettingsError, load_settings
 from label_quality.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class StoreResource(dg.ConfigurableResource["StoreResource"]):
     """The store below `root`; empty: the root of the settings (``LABEL_QUALITY_ROOT``, else the settings file)."""
 
     root: str = ""
+    _refusal: str = PrivateAttr("")
 
     @property
     def settings(self) -> Settings:
@@ -30,17 +32,26 @@ class StoreResource(dg.ConfigurableResource["StoreResource"]):
         return load_settings(self.root or None)
 
     def open(self) -> Store:
-        """The store."""
+        """The store. Raises StoreError when the run was refused, SettingsError when the settings are wrong."""
+        if self._refusal:
+            raise StoreError(self._refusal)
         settings = self.settings
         return Store(settings.root_path, settings)
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator[StoreResource]:
-        """Hold the batch's lock while a run (or, with several processes, a step) of the batch goes on."""
+        """Hold the batch's lock while a run (or, with several processes, a step) of the batch goes on.
+
+        A run that is refused is told so by its first step: an error here would be shown as a traceback of Dagster's.
+        """
         batch = context.run.tags.get(PARTITION_TAG) if context.run else None
-        try:
-            lock = self.open().lock(batch) if batch else nullcontext()
-            with lock:
-                yield self
-        except StoreError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
+        with ExitStack() as held:
+            if batch:
+                try:
+                    held.enter_context(self.open().lock(batch))
+                except (StoreError, SettingsError) as error:
+                    refused = StoreResource(root=self.root)
+                    refused._refusal = str(error)
+                    yield refused
+                    return
+            yield self

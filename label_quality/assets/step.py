@@ -14,6 +14,7 @@ from label_quality.assets.metadata import column_schema
 from label_quality.assets.resources import BATCHES
 from label_quality.coco import UnreadableFile
 from label_quality.schema import TABLES
+from label_quality.settings import SettingsError
 from label_quality.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -69,13 +70,20 @@ class Step:
 @contextmanager
 def step(context: dg.AssetExecutionContext, resource: StoreResource) -> Iterator[Step]:
     """Open a step. What is the user's mistake, or the store's, ends the run with one sentence."""
-    try:
+    with one_sentence():
         store = resource.open()
         run = store.run(context.partition_key, context.run_id)
         with store.connect() as con:
             yield Step(context.partition_key, run, store, con, context)
-    except (UnreadableFile, StoreError) as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turns errors that are told in one clear sentence into a failure that shows it, and nothing of what is inside."""
+    try:
+        yield
+    except (UnreadableFile, StoreError, SettingsError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
 
 
 def table_spec(table: str, deps: list[str]) -> dg.AssetSpec:
