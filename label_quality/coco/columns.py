@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -61,7 +62,8 @@ def boxes(values: Sequence[Box | None]) -> tuple[np.ndarray, np.ndarray]:
     """Boxes as float64 (n, 4), and where there is one."""
     has = np.array([v is not None for v in values], dtype=bool)
     filled = values if has.all() else [_NO_BOX if v is None else v for v in values]
-    return np.array(filled, dtype=np.float64).reshape(len(values), 4), has
+    numbers = chain.from_iterable(filled)  # type: ignore[arg-type]
+    return np.fromiter(numbers, np.float64, 4 * len(values)).reshape(len(values), 4), has
 
 
 def labels(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 import msgspec
@@ -45,21 +46,15 @@ def decode_array(array: Array, shape: type[T]) -> list[T]:
 
 
 def check_keys(text: bytes, present: dict[str, int]) -> None:
-    """Raises `Refused` if a key stands twice in a record; decoders keep the last one silently.
+    """Raises `Refused` if one of the keys of `present` stands twice in a record; decoders keep the last silently.
 
     `present` says how many records have each key. Where the text holds just so many, none can stand twice.
     """
     counts_agree = all(
         len(re.findall(b'"%s"[ \t\n\r]*:' % key.encode(), text)) == n for key, n in present.items()
     )
-    if counts_agree and b"\\u" not in text:  # an escape could hide a key
-        return
-    _refuse_twice(text)
-
-
-def _refuse_twice(text: bytes) -> None:
-    if any(isinstance(record, _Twice) for record in json.loads(text, object_pairs_hook=_pairs)):
-        raise Refused("a key stands twice in a record")
+    if not counts_agree or b"\\u" in text:  # an escape could hide a key
+        _refuse_twice(text, present.keys())
 
 
 def check_object_keys(
@@ -69,21 +64,20 @@ def check_object_keys(
 
     Every key has a colon, so where the text holds no more colons than keys are known, none can stand twice.
     """
-    present = present | {"segmentation": sum(bool(s) for s in segmentations)}
-    in_masks = sum(s.count(b":") for s in segmentations if s[:1] == b"{")
-    in_counts = sum(r.counts.count(":") for r in found.rles if isinstance(r.counts, str))
+    present = present | {"segmentation": len(segmentations) - segmentations.count(b"")}
+    masks = b"[" + b",".join([segmentations[k] for k in found.rle_row.tolist()]) + b"]"
+    in_masks = masks.count(b":")
+    in_counts = "".join([r.counts for r in found.rles if isinstance(r.counts, str)]).count(":")
     if in_masks != 2 * len(found.rles) + in_counts:
-        _refuse_twice(b"[" + b",".join([s for s in segmentations if s[:1] == b"{"]) + b"]")
+        _refuse_twice(masks, ("size", "counts"))
     if text.count(b":") != sum(present.values()) + in_masks:
         check_keys(text, present)
 
 
-class _Twice:
-    """Stands for an object in which a key stands twice."""
+def _refuse_twice(text: bytes, read: Collection[str]) -> None:
+    def count(pairs: list[tuple[str, Any]]) -> set[str]:
+        keys = [key for key, _ in pairs if key in read]
+        return {key for key in keys if keys.count(key) > 1}
 
-
-def _pairs(pairs: list[tuple[str, Any]]) -> Any:
-    found = dict(pairs)
-    if len(found) < len(pairs) or isinstance(found.get("segmentation"), _Twice):
-        return _Twice()
-    return found
+    if any(json.loads(text, object_pairs_hook=count)):
+        raise Refused("a key stands twice in a record")

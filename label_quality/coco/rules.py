@@ -108,7 +108,9 @@ def _masks(objects: Objects, verdict: Verdict) -> tuple[np.ndarray, np.ndarray]:
     )
     _polygons(objects, verdict)
     _run_lengths(objects, verdict, pixels)
-    sound = _only(segments, verdict.kept)
+    # Only a missing box has to be taken from the mask of a prediction; nothing else is asked of the mask.
+    needed = verdict.kept if objects.area is not None else verdict.kept & ~objects.has_box
+    sound = _only(segments, needed)
     area, extent = polygon_geometry(sound)
     if sound.rles:
         area[sound.rle_row], extent[sound.rle_row] = rle_geometry(sound.rles)

@@ -20,9 +20,9 @@ _MAX_DIGITS = 400
 
 
 class Twice(dict[str, Any]):
-    """An object in which a key stands twice; `key` is the first such key."""
+    """An object in which a key stands twice; `keys_twice` are those keys, in order."""
 
-    key: str
+    keys_twice: list[str]
 
 
 class Place(NamedTuple):
@@ -51,9 +51,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    seen: set[str] = set()
     twice = Twice(found)
-    twice.key = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
+    keys = [key for key, _ in pairs]
+    twice.keys_twice = [key for key in found if keys.count(key) > 1]
     return twice
 
 

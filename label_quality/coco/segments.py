@@ -147,15 +147,14 @@ def polygon_geometry(segments: Segments) -> tuple[np.ndarray, np.ndarray]:
 def rle_counts(rles: Sequence[Rle]) -> tuple[np.ndarray, np.ndarray]:
     """For each mask: the sum of its counts, int64, and whether the counts can be decoded and none is negative."""
     total, sound = np.zeros(len(rles), dtype=np.int64), np.zeros(len(rles), dtype=bool)
-    texts = [k for k, one in enumerate(rles) if isinstance(one.counts, str)]
-    lists = [k for k, one in enumerate(rles) if not isinstance(one.counts, str)]
-    for rows, counts in (
-        (texts, rle.decode([rles[k].counts for k in texts])),  # type: ignore[misc]
-        (lists, rle.flatten([rles[k].counts for k in lists])),  # type: ignore[misc]
+    is_text = np.array([isinstance(one.counts, str) for one in rles], dtype=bool)
+    for rows, add_up in (
+        (np.flatnonzero(is_text).tolist(), rle.compressed),
+        (np.flatnonzero(~is_text).tolist(), rle.uncompressed),
     ):
         if rows:
-            total[rows], negative = rle.totals(counts)
-            sound[rows] = counts.sound & ~negative
+            sums = add_up([rles[k].counts for k in rows])  # type: ignore[operator]
+            total[rows], sound[rows] = sums.total, sums.sound
     return total, sound
 
 

@@ -17,7 +17,7 @@ from label_quality.coco import scan
 from label_quality.coco.document import Array
 from label_quality.coco.ids import BadId, Id, canonical
 from label_quality.coco.quarantine import Quarantine, record_id
-from label_quality.coco.records import in_plain_words
+from label_quality.coco.records import Rle, in_plain_words
 
 T = TypeVar("T")
 BATCH_SIZE = 20_000
@@ -126,8 +126,8 @@ class Reader(Generic[T]):
             if first != position:
                 # The id belongs to the first record, so this one's fate does not concern who refers to it.
                 raise _Defect(f"the id {key} stands already in record #{first}", None)
-        if type(span.value) is scan.Twice:
-            raise _Defect(f'the key "{span.value.key}" stands twice in the record', key)
+        if twice := _read_twice(span.value, self._shape):
+            raise _Defect(f'the key "{twice}" stands twice in the record', key)
         text = self._text
         if (
             text.find("\\ud", span.start, span.end) >= 0
@@ -138,9 +138,16 @@ class Reader(Generic[T]):
             record = msgspec.convert(span.value, self._shape)
         except msgspec.ValidationError as error:
             raise _Defect(in_plain_words(error), key) from None
-        if type(span.value.get("segmentation")) is scan.Twice:
-            raise _Defect("a key stands twice in the segmentation", key)
+        if twice := _read_twice(span.value.get("segmentation"), Rle):
+            raise _Defect(f'the key "{twice}" stands twice in the segmentation', key)
         return record, [_canonical(record, name, key) for name in self._id_fields]
+
+
+def _read_twice(record: Any, shape: type) -> str | None:
+    """The first key that stands twice, of those that anything reads."""
+    if type(record) is not scan.Twice:
+        return None
+    return next((k for k in record.keys_twice if k in shape.__struct_fields__), None)  # type: ignore[attr-defined]
 
 
 class _Defect(Exception):

@@ -102,10 +102,16 @@ def reconcile(found: Read) -> None:
         table.validate(full=True)
         for column in TABLES[name].columns:
             assert column.nullable or table[column.name].null_count == 0, (name, column.name)
-    for name, key in (("images", "image_id"), ("categories", "category_id"), ("annotations", "annotation_id")):
+    for name, key in (
+        ("images", "image_id"),
+        ("categories", "category_id"),
+        ("annotations", "annotation_id"),
+    ):
         ids = getattr(labels, name)[key].to_pylist()
         assert len(set(ids)) == len(ids)
-    masked = [a["annotation_id"] for a in found.rows("annotations") if a["segmentation_type"] != "none"]
+    masked = [
+        a["annotation_id"] for a in found.rows("annotations") if a["segmentation_type"] != "none"
+    ]
     assert found.masks["annotation_id"].to_pylist() == masked
     for name in ("x", "y", "width", "height", "area"):
         assert np.isfinite(labels.annotations[name].to_numpy()).all()
@@ -167,7 +173,13 @@ def small(**changes: Any) -> Document:
         categories=[{"id": 1, "name": "cat"}, {"id": 2, "name": "dog", "supercategory": "animal"}],
         annotations=[
             first,
-            {"id": 2, "image_id": 2, "category_id": 2, "bbox": [5.0, 5.0, 30.0, 30.0], "iscrowd": 0},
+            {
+                "id": 2,
+                "image_id": 2,
+                "category_id": 2,
+                "bbox": [5.0, 5.0, 30.0, 30.0],
+                "iscrowd": 0,
+            },
         ],
     )
 
@@ -196,7 +208,9 @@ def read_results(
 # hypothesis strategies ------------------------------------------------------------------------------------------
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
-_awkward = st.sampled_from(["},{", '"},{"id":1', "], [", "\\", '"', "\u00e9\u4e2d\U0001f600", "id", "\\u0069d"])
+_awkward = st.sampled_from(
+    ["},{", '"},{"id":1', "], [", "\\", '"', "\u00e9\u4e2d\U0001f600", "id", "\\u0069d"]
+)
 _extra = st.dictionaries(
     st.sampled_from(["attributes", "score", "date", "licence", "note"]),
     st.one_of(
@@ -249,7 +263,14 @@ def segmentations(draw: Any, width: int, height: int) -> Any:
     flat = mask.ravel(order="F")
     edges = np.flatnonzero(np.diff(flat, prepend=0))
     counts = np.diff(np.concatenate([[0], edges, [len(flat)]])).tolist()
-    return draw(st.sampled_from([{"size": [height, width], "counts": counts}, {"counts": counts, "size": [height, width]}]))
+    return draw(
+        st.sampled_from(
+            [
+                {"size": [height, width], "counts": counts},
+                {"counts": counts, "size": [height, width]},
+            ]
+        )
+    )
 
 
 @st.composite
@@ -258,18 +279,31 @@ def documents(draw: Any, awkward: bool = True) -> Document:
     extra = _extra if awkward else st.just({})
     sides = st.integers(1, 60)
     images = [
-        _shuffled(draw, {"id": i, "width": draw(sides), "height": draw(sides), "file_name": draw(_text)} | draw(extra))
+        _shuffled(
+            draw,
+            {"id": i, "width": draw(sides), "height": draw(sides), "file_name": draw(_text)}
+            | draw(extra),
+        )
         for i in draw(st.lists(_ids, min_size=1, max_size=4, unique=True))
     ]
     categories = [
-        _shuffled(draw, {"id": i, "name": draw(_text)} | draw(st.sampled_from([{}, {"supercategory": "s"}])) | draw(extra))
+        _shuffled(
+            draw,
+            {"id": i, "name": draw(_text)}
+            | draw(st.sampled_from([{}, {"supercategory": "s"}]))
+            | draw(extra),
+        )
         for i in draw(st.lists(_ids, min_size=1, max_size=3, unique=True))
     ]
     annotations = []
     for i in draw(st.lists(_ids, max_size=8, unique=True)):
         image = draw(st.sampled_from(images))
         size = image["width"], image["height"]
-        record = {"id": i, "image_id": image["id"], "category_id": draw(st.sampled_from(categories))["id"]}
+        record = {
+            "id": i,
+            "image_id": image["id"],
+            "category_id": draw(st.sampled_from(categories))["id"],
+        }
         shape = draw(st.sampled_from(["box", "mask", "both", "null"]))
         if shape != "mask":
             record["bbox"] = draw(boxes(*size))
@@ -277,7 +311,11 @@ def documents(draw: Any, awkward: bool = True) -> Document:
             record["segmentation"] = draw(segmentations(*size))
         elif shape == "null":
             record["segmentation"] = draw(st.sampled_from([None, []]))
-        record |= draw(st.sampled_from([{}, {"iscrowd": 0}, {"iscrowd": 1}, {"iscrowd": False}, {"iscrowd": True}]))
+        record |= draw(
+            st.sampled_from(
+                [{}, {"iscrowd": 0}, {"iscrowd": 1}, {"iscrowd": False}, {"iscrowd": True}]
+            )
+        )
         record |= draw(st.sampled_from([{}, {"area": 12.5}, {"area": 7}]))
         annotations.append(_shuffled(draw, record | draw(extra)))
     return Document(images, categories, annotations, style=draw(_styles))

@@ -107,7 +107,11 @@ def result_files(draw):
     records = draw(
         st.lists(
             st.fixed_dictionaries(
-                {"image_id": st.integers(1, 2), "category_id": st.integers(1, 2), "score": st.floats(0, 1)},
+                {
+                    "image_id": st.integers(1, 2),
+                    "category_id": st.integers(1, 2),
+                    "score": st.floats(0, 1),
+                },
                 optional={"segmentation": st.just([[1, 1, 9, 1, 9, 9]]), "note": st.just("},{")},
             ).map(lambda r: r | {"bbox": [1.5, 2, 3, 4]}),
             max_size=8,

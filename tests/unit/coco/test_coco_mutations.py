@@ -184,7 +184,9 @@ def test_a_bad_image_and_the_labels_that_lose_it(changes, reason):
     reasons = read(document).reasons()
     known = isinstance(document.images[1].get("id"), int) and document.images[1]["id"] == 1
     assert reasons["annotation", "1"] == (
-        "its image 1 was itself quarantined" if known else "image_id 1 names no image of the annotation file"
+        "its image 1 was itself quarantined"
+        if known
+        else "image_id 1 names no image of the annotation file"
     )
 
 

@@ -52,7 +52,11 @@ def test_the_tables_hold_what_the_document_says(document: Document):
         segmentation = record.get("segmentation") or None
         assert (record["id"] in masks) == (segmentation is not None)
         if segmentation is None:
-            assert (row["segmentation_type"], row["mask_area"], row["parts"]) == ("none", None, None)
+            assert (row["segmentation_type"], row["mask_area"], row["parts"]) == (
+                "none",
+                None,
+                None,
+            )
         elif isinstance(segmentation, list):
             assert json.loads(masks[record["id"]]) == segmentation
             assert (row["segmentation_type"], row["parts"]) == ("polygon", len(segmentation))
@@ -77,7 +81,9 @@ _damage = st.sampled_from(
 
 @fuzz(150)
 @given(documents(), st.data())
-def test_a_bad_record_late_in_the_file_leaves_nothing_twice_and_nothing_out(document: Document, data):
+def test_a_bad_record_late_in_the_file_leaves_nothing_twice_and_nothing_out(
+    document: Document, data
+):
     for record in document.annotations:
         if data.draw(st.integers(0, 4)) == 0:
             record |= data.draw(_damage)
@@ -122,7 +128,8 @@ def test_extra_keys_do_not_make_the_fast_reader_refuse():
 def test_rows_written_before_a_refusal_are_not_written_again():
     document = small()
     document.annotations = [
-        {"id": k, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]]} for k in range(40)
+        {"id": k, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]]}
+        for k in range(40)
     ]
     document.annotations[37]["category_id"] = 99
     found = read(document)
