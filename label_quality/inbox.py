@@ -36,11 +36,11 @@ def find_delivery(folder: Path) -> Found | str:
     predictions = {
         p.stem: p for p in sorted((folder / "predictions").glob("*.json")) if p.is_file()
     }
-    stats = [
-        (p.relative_to(folder).as_posix(), p.stat()) for p in (annotations, *predictions.values())
-    ]
-    if images.is_dir():
-        stats.append(("images", images.stat()))
+    watched = [annotations, *predictions.values(), *([images] if images.is_dir() else [])]
+    try:
+        stats = [(p.relative_to(folder).as_posix(), p.stat()) for p in watched]
+    except OSError as error:
+        return f"it changed while it was being looked at ({error.strerror})"
     text = "\n".join(f"{name}\t{stat.st_size}\t{stat.st_mtime_ns}" for name, stat in stats)
     return Found(
         annotations,

@@ -5,14 +5,18 @@ Plus the two ways in which `refresh` runs by itself: after publishing has settle
 
 import json
 import time
+from collections.abc import Mapping
+from pathlib import Path
 
 import dagster as dg
 
+from label_quality.assets.alive import end_dead_runs
 from label_quality.assets.resources import BATCHES, INBOX_TAG, StoreResource
-from label_quality.inbox import find_delivery
+from label_quality.inbox import Found, find_delivery
 from label_quality.jobs import audit_batch, refresh
 from label_quality.settings import load_settings
-from label_quality.store import batch_name
+from label_quality.store import StoreError, batch_name
+from label_quality.store.names import is_batch_name
 
 _SETTLE_SECONDS = 2.0  # younger files may still be being written
 _RUNS_A_TICK = 25
@@ -29,39 +33,69 @@ def inbox(
     context: dg.SensorEvaluationContext, store: StoreResource
 ) -> dg.SensorResult | dg.SkipReason:
     """One run for each folder whose names, sizes or times are not those of its last run."""
-    folder = store.settings.inbox_path
+    settings = store.settings
+    end_dead_runs(context.instance, settings.root_path)
     seen: dict[str, str] = json.loads(context.cursor or "{}")
     requests: list[dg.RunRequest] = []
     waiting: list[str] = []
-    for delivery in sorted(
-        p for p in folder.glob("*") if p.is_dir() and not p.name.startswith(".")
-    ):
-        found = find_delivery(delivery)
+    for folder, batch in _batches(_folders(settings.inbox_path), seen, waiting).items():
+        found = find_delivery(folder)
         if isinstance(found, str):
-            waiting.append(f"{delivery.name}: {found}")
+            waiting.append(f"{folder.name}: {found}")
+        elif seen.get(folder.name) == found.fingerprint:
             continue
-        if seen.get(delivery.name) == found.fingerprint:
-            continue
-        if time.time() - found.newest < _SETTLE_SECONDS or len(requests) == _RUNS_A_TICK:
-            waiting.append(f"{delivery.name}: not settled, or too many at once; next tick")
-            continue
-        seen[delivery.name] = found.fingerprint
-        batch = batch_name(delivery.name)
-        requests.append(
-            dg.RunRequest(
-                run_key=f"{batch}@{found.fingerprint}",
-                partition_key=batch,
-                tags={INBOX_TAG: delivery.name},
-            )
-        )
+        elif abs(time.time() - found.newest) < _SETTLE_SECONDS:
+            waiting.append(f"{folder.name}: still being written, perhaps; next tick")
+        elif len(requests) == _RUNS_A_TICK:
+            waiting.append(f"{folder.name}: at most {_RUNS_A_TICK} runs at once; next tick")
+        else:
+            seen[folder.name] = found.fingerprint
+            requests.append(_request(batch, folder, found))
     if not requests:
-        return dg.SkipReason("; ".join(waiting)[:500] or f"nothing new in {folder.name}/")
+        return dg.SkipReason(
+            "; ".join(waiting)[:500] or f"nothing new in {settings.inbox_path.name}/"
+        )
+    for reason in waiting:
+        context.log.warning(reason)
     return dg.SensorResult(
         run_requests=requests,
         dynamic_partitions_requests=[
             BATCHES.build_add_request([r.partition_key for r in requests if r.partition_key])
         ],
         cursor=json.dumps(seen),
+    )
+
+
+def _folders(inbox_folder: Path) -> list[Path]:
+    return sorted(p for p in inbox_folder.glob("*") if p.is_dir() and not p.name.startswith("."))
+
+
+def _batches(folders: list[Path], seen: Mapping[str, str], waiting: list[str]) -> dict[Path, str]:
+    """The batch of each folder. Two folders that would be one batch must not overwrite each other in turn.
+
+    The one that ran before keeps the name, else the one that is named so, else the first by the alphabet; of the
+    others `waiting` is told.
+    """
+    owners: dict[str, Path] = {}
+    for folder in sorted(folders, key=lambda p: (p.name not in seen, not is_batch_name(p.name), p)):
+        try:
+            owner = owners.setdefault(batch_name(folder.name), folder)
+        except StoreError as error:
+            waiting.append(str(error))
+            continue
+        if owner != folder:
+            waiting.append(
+                f"{folder.name}: it would be batch {batch_name(folder.name)}, which is folder {owner.name}; "
+                "give it another name"
+            )
+    return {folder: batch for batch, folder in sorted(owners.items(), key=lambda item: item[1])}
+
+
+def _request(batch: str, folder: Path, found: Found) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"{batch}@{found.fingerprint}",
+        partition_key=batch,
+        tags={INBOX_TAG: folder.name},
     )
 
 
@@ -76,6 +110,7 @@ def settled(
 ) -> dg.SensorResult | dg.SkipReason:
     """Coalesces: however many batches were published, one run."""
     opened = store.open()
+    end_dead_runs(context.instance, opened.root)
     manifests = [m for b in opened.batches() if (m := opened.manifest(b))]
     state = max((m.committed_at for m in manifests), default="") + f"/{len(manifests)}"
     if not manifests or state == context.cursor:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import PrivateAttr
 
+from label_quality.assets.alive import at_work
 from label_quality.settings import Settings, SettingsError, load_settings
 from label_quality.store import Store, StoreError
 
@@ -44,14 +45,16 @@ class StoreResource(dg.ConfigurableResource["StoreResource"]):
 
         A run that is refused is told so by its first step: an error here would be shown as a traceback of Dagster's.
         """
-        batch = context.run.tags.get(PARTITION_TAG) if context.run else None
+        run = context.run
         with ExitStack() as held:
-            if batch:
-                try:
+            try:
+                if run:
+                    held.enter_context(at_work(self.settings.root_path, run.run_id))
+                if run and (batch := run.tags.get(PARTITION_TAG)):
                     held.enter_context(self.open().lock(batch))
-                except (StoreError, SettingsError) as error:
-                    refused = StoreResource(root=self.root)
-                    refused._refusal = str(error)
-                    yield refused
-                    return
+            except (StoreError, SettingsError, OSError) as error:
+                refused = StoreResource(root=self.root)
+                refused._refusal = str(error)
+                yield refused
+                return
             yield self

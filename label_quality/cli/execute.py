@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from label_quality.assets.alive import end_dead_runs
 from label_quality.assets.resources import BATCHES
 from label_quality.assets.step import listeners
 
@@ -58,6 +59,7 @@ def run_jobs(settings: Settings, batch: str) -> Run:
     start = time.perf_counter()
     with _progress(), warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
         warnings.simplefilter("ignore")
+        end_dead_runs(instance, settings.root_path)
         instance.add_dynamic_partitions(str(BATCHES.name), [batch])
         run = _execute(definitions, "audit_batch", instance, batch)
         if not run.failure:
