@@ -72,7 +72,7 @@ def _check(root: str, name: str, width: int, height: int) -> FileCheck:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return FileCheck("unreadable", detail=f"{name!r} is not a file")
         file_width, file_height, orientation = read_header(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return FileCheck("missing", detail=f"there is no file {name!r}")
     except (
         Exception
