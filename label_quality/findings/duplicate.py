@@ -27,20 +27,20 @@ def score(con: DuckDBPyConnection) -> None:
     suspects.add(
         con,
         f"""
-        with own as (
-          select annotation_id, max(confidence * least(iou / 0.7, 1)) as own from _speaks where assigned group by all
-        ), same as (
-          select annotation_id, max(confidence * least(iou / 0.7, 1)) as same
-          from _speaks where same_category group by all
+        with near as (
+          select *, coalesce(mask_iou, box_iou) as iou_used, category_id = other_category_id as one_category,
+                 coalesce(mask_containment, containment) as containment_used
+          from annotation_pairs where greatest(mask_iou, box_iou, mask_containment) > {_START}
+        ), spoken as (
+          select annotation_id, max(confidence * least(iou / 0.7, 1)) filter (assigned) as own,
+                 max(confidence * least(iou / 0.7, 1)) filter (same_category) as same
+          from _speaks
+          where annotation_id in (select unnest([annotation_id, other_annotation_id]) from near) group by all
         ), pairs as (
-          select p.*, coalesce(p.mask_iou, p.box_iou) as iou_used, p.category_id = p.other_category_id as one_category,
-                 coalesce(p.mask_containment, p.containment) as containment_used,
-                 coalesce(a.own, 0) as own_a, coalesce(b.own, 0) as own_b,
-                 coalesce(sa.same, 0) as same_a, coalesce(sb.same, 0) as same_b
-          from annotation_pairs p
-          left join own a on a.annotation_id = p.annotation_id left join own b on b.annotation_id = p.other_annotation_id
-          left join same sa on sa.annotation_id = p.annotation_id
-          left join same sb on sb.annotation_id = p.other_annotation_id
+          select n.*, coalesce(a.own, 0) as own_a, coalesce(b.own, 0) as own_b,
+                 coalesce(a.same, 0) as same_a, coalesce(b.same, 0) as same_b
+          from near n left join spoken a on a.annotation_id = n.annotation_id
+          left join spoken b on b.annotation_id = n.other_annotation_id
         ), nesting as (
           -- Of boxes without masks, and of masks that were too unlike to be compared, only the IoU counts.
           select *, case when mask_iou is not null then {_NESTED} * mask_containment else 0 end as nested from pairs

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _SHRINK = 20.0
+_STEPS = 1000  # support is ranked in steps of 0.001: counting steps is far cheaper than sorting labels
 
 
 def build_labels(con: DuckDBPyConnection) -> None:
@@ -35,18 +36,29 @@ def build_labels(con: DuckDBPyConnection) -> None:
           left join _assigned a using (model, prediction_id)
         where not o.iscrowd and (o.assigned or a.annotation_id is null);
 
-        create or replace temp table _support as
-        with supported as (
+        create or replace temp table _supported as
+        with strongest as (
           select annotation_id, max(confidence * least(iou / 0.5, 1)) as support from _speaks group by all
-        ), ranked as (
-          select l.annotation_id, l.category_id, l.size, coalesce(s.support, 0) as support
-          from _labels l left join supported s using (annotation_id)
-        ), shares as (
-          select annotation_id, support, count(*) over (partition by category_id, size) as n,
-                 cume_dist() over (partition by category_id, size order by support) as own,
-                 cume_dist() over (partition by size order by support) as pooled
-          from ranked
         )
-        select annotation_id, support, (n * own + {_SHRINK} * pooled) / (n + {_SHRINK}) as rarity from shares;
+        select l.annotation_id, l.category_id, l.size, coalesce(s.support, 0) as support,
+               cast(floor(coalesce(s.support, 0) * {_STEPS}) as integer) as step
+        from _labels l left join strongest s using (annotation_id);
+
+        create or replace temp table _support as
+        with counts as (
+          select category_id, size, step, count(*) as n from _supported group by all
+        ), shares as (
+          select category_id, size, step, sum(n) over whole as n,
+                 sum(n) over (whole order by step) / sum(n) over whole as own
+          from counts window whole as (partition by category_id, size)
+        ), pooled_counts as (
+          select size, step, sum(n) as n from counts group by all
+        ), pooled as (
+          select size, step, sum(n) over (partition by size order by step) / sum(n) over (partition by size) as pooled
+          from pooled_counts
+        )
+        select s.annotation_id, s.support,
+               (h.n * h.own + {_SHRINK} * p.pooled) / (h.n + {_SHRINK}) as rarity
+        from _supported s join shares h using (category_id, size, step) join pooled p using (size, step);
         """
     )

@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 
 _PER_MODEL = ("missing", "wrong_class", "inaccurate")
 _KEEP = [c for c in suspects.COLUMNS if c not in ("key", "score", "error_type")]
+_AGREEING = f"""case when error_type in {_PER_MODEL} then {{agreeing}}
+    when error_type = 'spurious' then {{models}} else 0 end as models_agreeing"""
+
+# What tells findings of one type about one label apart: ties are settled by it.
+_OTHER = "coalesce(other_annotation_id, suggested_category_id)"
+
+# One model: every suspect stands for itself.
+_ONE_MODEL = f"""select rowid as row, error_type, annotation_id, {_OTHER} as other, score,
+    {_AGREEING.format(agreeing=f"(score >= {suspects.FLOOR})::bigint", models=1)} from _suspects"""
+
+_SEVERAL_MODELS = f"""select arg_max(rowid, (score, model)) as row, error_type, annotation_id,
+    any_value({_OTHER}) as other,
+    case when error_type in {_PER_MODEL} then (max(score) + sum(score) / {{models}}) / 2 else max(score) end as score,
+    {_AGREEING.format(agreeing=f"count(*) filter (score >= {suspects.FLOOR})", models="{models}")}
+    from _suspects group by key, error_type, annotation_id"""
 
 
 def merge(con: DuckDBPyConnection) -> dict[str, int]:
@@ -29,23 +44,15 @@ def merge(con: DuckDBPyConnection) -> dict[str, int]:
     con.execute(
         f"""
         create or replace temp table _ranked as
-        with by_model as (
-          select rowid as row, error_type, key, score, annotation_id,
-                 row_number() over (partition by key order by score desc, model) as place,
-                 sum(score) over (partition by key) as total,
-                 count(*) filter (score >= {suspects.FLOOR}) over (partition by key) as agreeing
-          from _suspects
-        ), merged as (
-          select row, error_type, key, annotation_id,
-                 case when error_type in {_PER_MODEL} then (score + total / {max(models, 1)}) / 2 else score end as score,
-                 case when error_type in {_PER_MODEL} then agreeing
-                      when error_type = 'spurious' then {models} else 0 end as models_agreeing
-          from by_model where place = 1
+        with merged as (
+          {_ONE_MODEL if models < 2 else _SEVERAL_MODELS.format(models=models)}
+        ), strongest as (
+          select annotation_id, arg_max(row, (score, error_type, other)) as row
+          from merged where annotation_id is not null group by all
         )
-        select row, score, models_agreeing, score >= {suspects.FLOOR} as above,
-               annotation_id is null or row_number() over (
-                 partition by annotation_id order by score desc, error_type, key) = 1 as first
-        from merged
+        select m.row, m.score, m.models_agreeing, m.score >= {suspects.FLOOR} as above,
+               m.annotation_id is null or s.row is not null as first
+        from merged m left join strongest s on s.row = m.row
         """
     )
     columns = ", ".join(f"s.{c}" for c in _KEEP)
