@@ -19,8 +19,10 @@ from label_quality.matching.masks import PREDICTION_KEY, mask_overlaps
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# Confidence matters less than place: 0.3 + 0.7 s keeps an unsure but exact prediction in the running.
-_WEIGHT = "coalesce((box_iou + mask_iou) / 2, box_iou) * (0.3 + 0.7 * score)"
+# Confidence matters less than place: 0.3 + 0.7 s keeps an unsure but exact prediction in the running. The category only
+# settles ties: of two labels on one place the one that the prediction agrees with is the supported one.
+_WEIGHT = """coalesce((box_iou + mask_iou) / 2, box_iou) * (0.3 + 0.7 * score)
+    * case when same_category then 1 else 0.999 end"""
 _BOUNDARY_FLOOR = 0.5
 
 _LABELS = """
@@ -37,7 +39,7 @@ with models as (
   select model, row_number() over (order by model) - 1 as m
   from (select distinct model from predictions)
 ), candidates as (
-  select a.rowid as l, a.image_id, a.annotation_id, a.iscrowd, m.m, p.prediction_id, p.score,
+  select a.image_id, a.annotation_id, a.iscrowd, m.m, p.prediction_id, p.score,
          a.category_id = p.category_id as same_category,
          a.has_mask and p.has_mask as both_masks,
          least(a.x + a.width, p.x + p.width) - greatest(a.x, p.x) as w,
@@ -49,7 +51,7 @@ with models as (
   select *, w * h / (case when iscrowd then area else area + label_area - w * h end) as box_iou
   from candidates where w > 0 and h > 0
 )
-select l, image_id, annotation_id, iscrowd, m, prediction_id, score, same_category, both_masks, box_iou,
+select image_id, annotation_id, iscrowd, m, prediction_id, score, same_category, both_masks, box_iou,
        cast(null as double) as mask_iou
 from measured where box_iou >= $floor or both_masks
 """
@@ -115,15 +117,18 @@ def _assign(con: DuckDBPyConnection, floor: float) -> None:
     """One assignment for all models at once: a label takes part once per model."""
     edges = con.execute(
         f"""
-        select rowid as pair, l * (select max(m) + 1 from _pairs) + m as label,
-               prediction_id * (select max(m) + 1 from _pairs) + m as prediction, {_WEIGHT} as weight
+        select rowid as pair, annotation_id, m, prediction_id, {_WEIGHT} as weight
         from _pairs where not iscrowd and box_iou >= $floor
         """,
         {"floor": floor},
     ).fetchnumpy()
+    model = edges["m"].astype(np.int64)
+    models = int(model.max(initial=0)) + 1
+    # Numbers in the order of the ids, not of the rows: what ties does not depend on how the rows happen to lie.
+    label = np.unique(edges["annotation_id"], return_inverse=True)[1]
     taken = assign(
-        edges["label"].astype(np.int64),
-        edges["prediction"].astype(np.int64),
+        label * models + model,
+        edges["prediction_id"].astype(np.int64) * models + model,
         edges["weight"].astype(np.float64),
     )
     con.register("_taken_rows", pa.table({"pair": edges["pair"][taken]}))

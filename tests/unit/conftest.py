@@ -1,0 +1,1 @@
+"""Makes ``helpers`` importable for the unit tests: pytest puts the folder of a conftest on the path."""
