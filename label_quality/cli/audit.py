@@ -66,9 +66,11 @@ def audit_batch(
             name
         ):  # a batch that is being audited is refused before anything is registered
             store.deliver(name, annotations, images=images, predictions=models(predictions))
+        home = dagster_home(settings)
     except StoreError as error:
         raise AuditFailed(str(error)) from error
-    home = dagster_home(settings)
+    except OSError as error:
+        raise AuditFailed(f"{error.filename}: {error.strerror}") from error
     from label_quality.cli.execute import run_jobs
     from label_quality.cli.summary import summarise
 

@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from label_quality.settings import ROOT_VARIABLE, Settings, SettingsError, load_settings
+from label_quality.settings import (
+    FILE_NAME,
+    FILE_VARIABLE,
+    ROOT_VARIABLE,
+    Settings,
+    SettingsError,
+    load_settings,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WRONG = 2  # exit code for wrong usage and for a run that failed
 _HOME = "DAGSTER_HOME"
+_WIDTH = 110  # columns where standard output is not a terminal: the summary needs them
 
 
 def fail(message: str) -> int:
@@ -19,10 +32,27 @@ def fail(message: str) -> int:
     return WRONG
 
 
+def console(width: int = _WIDTH) -> Console:
+    """Where tables are printed: as wide as the terminal, or `width` columns where there is none."""
+    from rich.console import Console
+
+    made = Console(highlight=False)
+    if made.is_terminal or "COLUMNS" in os.environ:
+        return made
+    return Console(highlight=False, width=width)
+
+
 def settings_for(root: Path | None) -> Settings:
-    """The settings for `root`, and the root in the environment, so that whatever is started next has the same."""
+    """The settings for `root`; what is started next has the same root and settings file, wherever it is started."""
     settings = load_settings(root)
     os.environ[ROOT_VARIABLE] = settings.root
+    here = Path(FILE_NAME).absolute()
+    if (
+        not os.environ.get(FILE_VARIABLE)
+        and here.is_file()
+        and not (settings.root_path / FILE_NAME).is_file()
+    ):
+        os.environ[FILE_VARIABLE] = str(here)
     return settings
 
 
@@ -50,7 +80,11 @@ def dagster_home(settings: Settings) -> Path:
         home = settings.root_path / "dagster_home"
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
-        shutil.copyfile(_shipped_config(), home / "dagster.yaml")
+        copy = (
+            home / f".dagster.yaml.{uuid.uuid4().hex}"
+        )  # another command may look at the same time
+        shutil.copyfile(_shipped_config(), copy)
+        copy.replace(home / "dagster.yaml")
     os.environ[_HOME] = str(home)
     return home
 
@@ -63,4 +97,12 @@ def _shipped_config() -> Path:
     )
 
 
-__all__ = ["WRONG", "SettingsError", "dagster_home", "fail", "project_folder", "settings_for"]
+__all__ = [
+    "WRONG",
+    "SettingsError",
+    "console",
+    "dagster_home",
+    "fail",
+    "project_folder",
+    "settings_for",
+]

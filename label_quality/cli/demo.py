@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from label_quality.cli.audit import AuditFailed, audit_batch
-from label_quality.cli.common import SettingsError, fail, settings_for
+from label_quality.cli.common import SettingsError, console, fail, settings_for
 
 BATCH = "demo"
 
@@ -32,7 +32,6 @@ def run_demo(root: Path | None, *, images: int, seed: int) -> int:
 
 def _print_planted(root: Path, planted: list[dict[str, object]]) -> None:
     """How many of the planted errors stand in the first N findings, N being their number and twice that."""
-    from rich.console import Console
     from rich.table import Table
 
     import label_quality
@@ -57,4 +56,4 @@ def _print_planted(root: Path, planted: list[dict[str, object]]) -> None:
         )
     table.add_section()
     table.add_row("all", str(total), str(int(first["found"].sum())), str(int(twice["found"].sum())))
-    Console(highlight=False).print(table)
+    console().print(table)

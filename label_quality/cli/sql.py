@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from label_quality.cli.common import SettingsError, fail, settings_for
+from label_quality.cli.common import SettingsError, console, fail, settings_for
 
+_WIDEST = 10_000  # a program that reads the table wants no cell wrapped
 _TABLES = """
 select table_name as "table or view", estimated_size as rows, coalesce(comment, '') as meaning
 from duckdb_tables() where not internal and table_name not like '\\_%' escape '\\'
@@ -20,20 +21,32 @@ def run_sql(query: str | None, root: Path | None, form: str) -> int:
     import duckdb
 
     import label_quality
+    from label_quality.store import StoreError
 
     try:
         audit = label_quality.open(settings_for(root).root)
         if query is None:
             query = _TABLES if sys.stdin.isatty() else sys.stdin.read()
         result = audit.sql(query if query.strip() else _TABLES)
-    except (SettingsError, FileNotFoundError, ValueError, duckdb.Error) as error:
+    except (SettingsError, StoreError, FileNotFoundError, ValueError) as error:
+        return fail(str(error))
+    except KeyError:
+        return fail("two columns of the result have one name: give one of them another, with AS")
+    except duckdb.Error as error:
+        if "read-only mode" in str(error):
+            return fail(
+                "the database is only read here: the next publish would undo what is written"
+            )
         return fail(str(error))
     if form == "csv":
         result.to_csv(sys.stdout, index=False)
     elif form == "json":
-        print(result.to_json(orient="records", force_ascii=False))
+        print(
+            result.to_json(
+                orient="records", force_ascii=False, double_precision=15, date_format="iso"
+            )
+        )
     else:
-        from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
@@ -42,11 +55,13 @@ def run_sql(query: str | None, root: Path | None, form: str) -> int:
             table.add_column(Text(str(name)))
         for row in result.itertuples(index=False):
             table.add_row(*(Text(_cell(v)) for v in row))
-        Console(highlight=False).print(table)
+        console(_WIDEST).print(table)
     return 0
 
 
 def _cell(value: object) -> str:
-    if value is None or value != value:  # noqa: PLR0124  NaN is the value that differs from itself
+    import pandas as pd
+
+    if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import msgspec
 
 from label_quality import __version__
+from label_quality.cli.common import console as make_console
 from label_quality.rates import FORMULA
 from label_quality.schema import ERROR_TYPES
 from label_quality.store import Reader
@@ -139,11 +140,10 @@ def write_junit(summary: Summary, file: Path) -> None:
 
 def print_summary(summary: Summary) -> None:
     """Print the summary as tables."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = make_console()
     models = ", ".join(f"{escape(m)} ({n:,} predictions)" for m, n in summary.predictions.items())
     console.print(
         f"\n[bold]{escape(summary.batch)}[/]: {summary.labels:,} labels in {summary.images:,} images, "

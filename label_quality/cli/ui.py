@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
-from label_quality.cli.common import (
-    SettingsError,
-    dagster_home,
-    fail,
-    project_folder,
-    settings_for,
-)
+from label_quality.cli.common import SettingsError, dagster_home, fail, settings_for
 
 _WORKSPACE = """load_from:
   - python_module:
@@ -23,33 +16,25 @@ _WORKSPACE = """load_from:
 
 
 def run_ui(root: Path | None, *, port: int, host: str) -> int:
-    """Run until it is interrupted; returns the exit code of dg."""
+    """Become `dg dev`, so that what stops this stops that; returns only when it cannot be started."""
     try:
         settings = settings_for(root)
-    except SettingsError as error:
-        return fail(str(error))
-    home = dagster_home(settings)
-    project = project_folder()
-    command = [
-        str(Path(sys.executable).with_name("dg")),
-        "dev",
-        "--host",
-        host,
-        "--port",
-        str(port),
-    ]
-    if project is None:  # installed as a package: there is no project folder for dg to find
-        workspace = settings.root_path / "workspace.yaml"
+        home = dagster_home(settings)
+        # Its own workspace file and the home as working folder: an .env where the user stands, or in the project,
+        # would override the DAGSTER_HOME that the other commands keep their history in.
+        workspace = home / "workspace.yaml"
         workspace.write_text(_WORKSPACE, "utf-8")
-        command += ["--workspace", str(workspace)]
-    settings.inbox_path.mkdir(parents=True, exist_ok=True)
+        settings.inbox_path.mkdir(parents=True, exist_ok=True)
+        os.chdir(home)
+    except (SettingsError, OSError) as error:
+        return fail(str(error))
+    dg = Path(sys.executable).with_name("dg")
     print(
-        f"Dagster UI on http://{host}:{port} (root {settings.root}, history in {home}); Ctrl-C stops it"
+        f"Dagster UI on http://{host}:{port} (root {settings.root}, history in {home}); Ctrl-C stops it",
+        flush=True,
     )
-    environment = os.environ | {"DG_CLI_TELEMETRY_ENABLED": "0"}
+    command = [str(dg), "dev", "--workspace", str(workspace), "--host", host, "--port", str(port)]
     try:
-        return subprocess.call(command, cwd=project or Path.cwd(), env=environment)  # noqa: S603
-    except KeyboardInterrupt:
-        return 0
+        os.execve(dg, command, os.environ | {"DG_CLI_TELEMETRY_ENABLED": "0"})  # noqa: S606
     except FileNotFoundError:
-        return fail("dg is not installed beside this Python: pip install dagster-dg-cli")
+        return fail(f"{dg} is not there: install dagster-dg-cli beside this Python")
