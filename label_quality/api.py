@@ -122,7 +122,7 @@ class Audit:
 
 def _to_pandas(found: pa.Table, nullable: Sequence[str]) -> pd.DataFrame:
     frame = found.to_pandas()
-    for name in nullable:
+    for name in (n for n in nullable if n in found.column_names):
         dtype = _NULLABLE.get(found.schema.field(name).type)
         if dtype is not None:
             frame[name] = found[name].to_pandas(types_mapper=_NULLABLE.get)

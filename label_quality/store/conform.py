@@ -44,9 +44,14 @@ def conform_arrow(data: pa.Table, table: Table, batch: str | None) -> pa.Table:
 
 def conform_sql(con: duckdb.DuckDBPyConnection, table: Table, sql: str) -> str:
     """`sql` wrapped so that it gives the schema's columns and types. Raises StoreError where it cannot."""
-    described = con.execute(f"DESCRIBE ({sql})").fetchall()
-    types = {name: str(type_) for name, type_, *_ in described}
-    _check_names([row[0] for row in described], table)
+    names = [row[0] for row in con.execute(f"DESCRIBE ({sql})").fetchall()]
+    _check_names(names, table)
+    # DESCRIBE of DuckDB 1 calls an untyped NULL an INTEGER; typeof knows. LIMIT 0: nothing is computed.
+    asked = ", ".join(f'typeof("{name}")' for name in names)
+    found = con.execute(
+        f"SELECT {asked} FROM (SELECT 1) LEFT JOIN (FROM ({sql}) LIMIT 0) ON true"
+    ).fetchone()
+    types = dict(zip(names, found or (), strict=True))
     wrong = [
         f"{c.name} is {types[c.name]} and should be {c.type}"
         for c in table.columns

@@ -70,7 +70,8 @@ class BatchRun:
         ):
 
             def write(chunk: pa.Table) -> None:
-                parquet.write_table(conform_arrow(chunk, schema, self.batch))
+                with _told(table):
+                    parquet.write_table(conform_arrow(chunk, schema, self.batch))
 
             yield write
             parquet.add_key_value_metadata({KEY: self._lineage(table, file)})
@@ -83,7 +84,7 @@ class BatchRun:
         """
         schema = _table(table)
         file = self._next(table)
-        with replacing(self.root / file) as temporary:
+        with _told(table), replacing(self.root / file) as temporary:
             metadata = quoted(self._lineage(table, file))
             con.execute(
                 f"COPY ({conform_sql(con, schema, sql)}) TO {quoted(temporary)} "
@@ -102,7 +103,7 @@ class BatchRun:
         if found is None:
             raise StoreError(f"{table} cannot be linked to {source}: batch {self.batch} has none")
         original, file = self.root / found, self._next(table)
-        with replacing(self.root / file) as temporary:
+        with _told(table), replacing(self.root / file) as temporary:
             try:
                 os.link(original, temporary)
             except OSError:  # a file system without hard links
@@ -169,6 +170,15 @@ class BatchRun:
             (self._delivery.labels, self._delivery.results) if self._delivery else ("", "")
         )
         return Lineage(table, file, labels, results, self._reads).encoded()
+
+
+@contextmanager
+def _told(table: str) -> Iterator[None]:
+    """Turns a full disk or a lack of memory into one clear sentence; other errors pass."""
+    try:
+        yield
+    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise StoreError(f"{table} cannot be written: {error}") from error
 
 
 def _table(name: str) -> Table:

@@ -13,7 +13,9 @@ import pytest
 from store_rows import audit, dump, markers, rows, write_steps
 
 from label_quality.schema import TABLES, Column
+from label_quality.settings import DuckDB, Settings
 from label_quality.store import Published, Store, StoreError, views
+from label_quality.store.scan import quoted
 
 OVERALL = "SELECT * EXCLUDE (batch, category_id) FROM error_rates"
 
@@ -139,7 +141,7 @@ def test_the_file_is_of_the_storage_version_that_older_tools_open(store: Store) 
     audit(store, "b1", "r1")
     store.publish()
     with duckdb.connect() as con:
-        con.execute("ATTACH ? AS db (READ_ONLY)", [str(store.database)])
+        con.execute(f"ATTACH {quoted(store.database)} AS db (READ_ONLY)")
         row = con.execute(
             "SELECT tags FROM duckdb_databases() WHERE database_name = 'db'"
         ).fetchone()
@@ -227,7 +229,11 @@ def test_a_log_left_by_another_tool_does_not_spoil_the_new_file(store: Store) ->
 
 
 def test_replacing_for_ever_does_not_grow_the_file_for_ever(store: Store) -> None:
-    """Several row groups a batch; without reuse of freed blocks the file would grow by a third with each round."""
+    """Several row groups a batch; without reuse of freed blocks the file would grow by a third with each round.
+
+    The memory limit is small on purpose.
+    """
+    store = Store(store.root, Settings(duckdb=DuckDB(memory_limit="64MB", threads=1)))
     for batch in ("b1", "b2", "b3"):
         _large(store, batch, "r0")
     store.publish()
@@ -265,7 +271,7 @@ except StoreError as error:
 """
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("share", [0.1, 0.9, 0.999])
 def test_a_full_disk_leaves_the_old_database_whole(store: Store, share: float) -> None:
     """Simulated by a limit on the size of a file: writing past it fails, as it does on a full disk."""
     audit(store, "b1", "r1")

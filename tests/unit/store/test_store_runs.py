@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -175,6 +177,39 @@ def test_links_and_tables_that_cannot_be(store: Store) -> None:
     ]:
         with pytest.raises(StoreError, match=message):
             call()
+
+
+_WRITE_WITH_LIMIT = """
+import resource, sys
+import subprocess
+import sys
+from pathlib import Path
+from label_quality.store import Store, StoreError
+store, way = Store(Path(sys.argv[1])), sys.argv[2]
+run, con = store.run("b1", "r1"), store.connect()
+sql = ("SELECT 'b1' AS batch, i AS annotation_id, repeat(md5(i::VARCHAR), 9) AS segmentation "
+       "FROM range(200000) t(i)")
+data = con.sql(sql).to_arrow_table()
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+try:
+    if way == "sql":
+        run.write_sql(con, "annotation_masks", sql)
+    else:
+        run.write("annotation_masks", data)
+except StoreError as error:
+    print(error)
+    sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("way", ["sql", "arrow"])
+def test_a_full_disk_is_one_sentence_and_leaves_no_file(store: Store, way: str) -> None:
+    """Simulated by a limit on the size of a file."""
+    command = [sys.executable, "-c", _WRITE_WITH_LIMIT, str(store.root), way]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert done.stdout.startswith("annotation_masks cannot be written: ")
+    assert list((store.root / "tables/annotation_masks/b1").iterdir()) == []
 
 
 def test_a_version_of_an_older_schema(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
