@@ -45,7 +45,7 @@ graphs = st.dictionaries(
 ).map(lambda d: [(a, b, w) for (a, b), w in d.items()])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(edges=graphs, shuffle=st.randoms(use_true_random=False))
 # Greedy takes .9 and ends with .9; the best is .8 + .8.
 @example(edges=[(0, 0, 0.9), (0, 1, 0.8), (1, 0, 0.8)], shuffle=None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from pycocotools import mask as mask_api
 from label_quality.matching import IOU_FLOOR, build_overlaps, build_pairs
 from label_quality.matching.pairs import CONTAINMENT_FLOOR
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 Box = tuple[float, float, float, float]
 
 IMAGE = {"id": 1, "width": 100, "height": 100}
@@ -23,33 +27,56 @@ IMAGE = {"id": 1, "width": 100, "height": 100}
 _edge = st.integers(-20, 60).map(float) | st.floats(-20, 60)
 _side = st.integers(1, 40).map(float) | st.floats(1e-3, 40)
 boxes = st.lists(st.tuples(_edge, _edge, _side, _side), min_size=1, max_size=8)
+crowd_or_not = st.sampled_from([0, 0, 1])
+# A database costs more than a hundred images in it.
+scenes = st.lists(
+    st.tuples(boxes, st.lists(crowd_or_not, min_size=8, max_size=8), boxes), min_size=6, max_size=6
+)
 
 
-def overlaps(own: list[Box], seen: list[Box], crowds: list[bool]) -> list[dict[str, Any]]:
-    con = database(
-        [IMAGE],
-        [
-            {"id": k, "image_id": 1, "category_id": 1, "bbox": b, "iscrowd": int(c)}
-            for k, (b, c) in enumerate(zip(own, crowds, strict=True))
-        ],
-        {"m": [{"image_id": 1, "category_id": 1, "bbox": b, "score": 0.5} for b in seen]},
+def scene_database(found: list[tuple[list[Box], list[int], list[Box]]]) -> DuckDBPyConnection:
+    """One image per scene (labels, which of them are crowds, predictions); image n has ids from 100 n on."""
+    annotations, predictions = [], []
+    for n, (own, crowds, seen) in enumerate(found):
+        annotations += [
+            {
+                "id": 100 * n + k,
+                "image_id": n,
+                "category_id": 1 + k % 2,
+                "bbox": b,
+                "iscrowd": crowds[k],
+            }
+            for k, b in enumerate(own)
+        ]
+        predictions += [
+            {"prediction_id": 100 * n + k, "image_id": n, "category_id": 1, "bbox": b, "score": 0.5}
+            for k, b in enumerate(seen)
+        ]
+    return database(
+        [{**IMAGE, "id": n} for n in range(len(found))], annotations, {"m": predictions}
     )
+
+
+def overlaps(own: list[Box], seen: list[Box], crowds: list[int]) -> list[dict[str, Any]]:
+    con = scene_database([(own, crowds, seen)])
     build_overlaps(con)
     return rows(con, "select * from new_prediction_overlaps")
 
 
-@settings(max_examples=60, deadline=None)
-@given(own=boxes, seen=boxes, data=st.data())
-def test_every_overlap_equals_pycocotools_and_none_is_missing(
-    own: list[Box], seen: list[Box], data: st.DataObject
-) -> None:
-    crowds = data.draw(st.lists(st.booleans(), min_size=len(own), max_size=len(own)))
-    expected = mask_api.iou(np.array(seen), np.array(own), crowds)
-    found = {
-        (r["prediction_id"], r["annotation_id"]): r["box_iou"] for r in overlaps(own, seen, crowds)
-    }
-    wanted = {(int(p), int(a)): expected[p, a] for p, a in np.argwhere(expected >= IOU_FLOOR)}
-    assert found == wanted
+@settings(max_examples=15, deadline=None)
+@given(found=scenes)
+def test_every_overlap_equals_pycocotools_and_none_is_missing(found) -> None:
+    con = scene_database(found)
+    build_overlaps(con)
+    stored = rows(con, "select * from new_prediction_overlaps")
+    wanted = {}
+    for n, (own, crowds, seen) in enumerate(found):
+        matrix = mask_api.iou(np.array(seen), np.array(own), crowds[: len(own)])
+        wanted |= {
+            (100 * n + p, 100 * n + a): matrix[p, a]
+            for p, a in np.argwhere(matrix >= IOU_FLOOR).tolist()
+        }
+    assert {(r["prediction_id"], r["annotation_id"]): r["box_iou"] for r in stored} == wanted
 
 
 @pytest.mark.parametrize(
@@ -66,14 +93,14 @@ def test_every_overlap_equals_pycocotools_and_none_is_missing(
     ],
 )
 def test_corner_cases(one: Box, other: Box, expected: float | None) -> None:
-    found = overlaps([one], [other], [False])
+    found = overlaps([one], [other], [0])
     assert [r["box_iou"] for r in found] == ([] if expected is None else [pytest.approx(expected)])
     if expected is not None:
         assert found[0]["assigned"]
 
 
 def test_a_crowd_overlaps_by_the_share_of_the_prediction_and_is_never_assigned() -> None:
-    (found,) = overlaps([(0, 0, 100, 100)], [(0, 0, 10, 10)], [True])
+    (found,) = overlaps([(0, 0, 100, 100)], [(0, 0, 10, 10)], [1])
     assert (found["box_iou"], found["assigned"], found["iscrowd"]) == (1.0, False, True)
 
 
@@ -87,33 +114,30 @@ def test_boxes_of_two_images_never_overlap() -> None:
     assert rows(con, "select * from new_prediction_overlaps") == []
 
 
-@settings(max_examples=60, deadline=None)
-@given(own=boxes)
-def test_pairs_of_labels_equal_pycocotools_and_none_is_missing(own: list[Box]) -> None:
-    con = database(
-        [IMAGE],
-        [{"id": k, "image_id": 1, "category_id": 1 + k % 2, "bbox": b} for k, b in enumerate(own)],
-    )
+@settings(max_examples=15, deadline=None)
+@given(found=scenes)
+def test_pairs_of_labels_equal_pycocotools_and_none_is_missing(found) -> None:
+    con = scene_database([(own, [0] * 8, []) for own, _, _ in found])
     build_pairs(con)
-    found = {
+    stored = {
         (r["annotation_id"], r["other_annotation_id"]): (r["box_iou"], r["containment"])
         for r in rows(con, "select * from new_annotation_pairs")
     }
-    array = np.array(own)
-    area = array[:, 2] * array[:, 3]
-    # pycocotools has the intersection over the first one's area for crowds: containment if the first is the smaller.
-    over_first = mask_api.iou(array, array, [True] * len(own))
-    iou = mask_api.iou(array, array, [False] * len(own))
-    for a in range(len(own)):
-        for b in range(a + 1, len(own)):
-            small, large = (a, b) if area[a] <= area[b] else (b, a)
-            containment = over_first[small, large]
-            if (a, b) in found:
-                assert found.pop((a, b)) == (iou[a, b], containment)
+    for n, (own, _, _) in enumerate(found):
+        array = np.array(own)
+        area = array[:, 2] * array[:, 3]
+        # For a crowd pycocotools has the intersection over the area of the first: containment if that is smaller.
+        over_first = mask_api.iou(array, array, [True] * len(own))
+        iou = mask_api.iou(array, array, [False] * len(own))
+        for a, b in itertools.combinations(range(len(own)), 2):
+            containment = over_first[(a, b) if area[a] <= area[b] else (b, a)]
+            pair = stored.pop((100 * n + a, 100 * n + b), None)
+            if pair is not None:
+                assert pair == (iou[a, b], containment)
             else:
                 assert iou[a, b] < IOU_FLOOR
                 assert containment < CONTAINMENT_FLOOR
-    assert found == {}
+    assert stored == {}
 
 
 def test_crowds_are_in_no_pair_of_labels() -> None:
