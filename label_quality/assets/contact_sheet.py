@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LABEL, PREDICTION = "#2f7de1", "#ff8c1a"
 _COLUMNS, _ROWS = 4, 3
-_TILE, _CAPTION = 232, 22
+_TILE, _CAPTION, _GAP = 226, 22, 6
 _LARGEST = 70_000  # bytes of JPEG: base64 makes a third more of it
 
 
@@ -29,9 +29,11 @@ def contact_sheet(con: DuckDBPyConnection, images: Path | None) -> bytes | None:
     rows = (
         con.sql(
             f"""
-        select f.*, i.file_name, c.name
+        select f.*, i.file_name,
+               case when f.error_type = 'wrong_class' then c.name || ' is ' || s.name else c.name end as name
         from new_findings f join images i using (image_id)
-        join categories c on c.category_id = coalesce(f.suggested_category_id, f.category_id)
+        join categories c on c.category_id = f.category_id
+        left join categories s on s.category_id = f.suggested_category_id
         where i.file_state in ('ok', 'size_differs')
         order by f.p_error desc, f.finding_id limit {_COLUMNS * _ROWS}
         """
@@ -43,10 +45,11 @@ def contact_sheet(con: DuckDBPyConnection, images: Path | None) -> bytes | None:
     if not tiles:
         return None
     lines = -(-len(tiles) // _COLUMNS)
-    sheet = Image.new("RGB", (_COLUMNS * _TILE, lines * (_TILE + _CAPTION)), "#16181c")
+    size = (_COLUMNS * (_TILE + _GAP) - _GAP, lines * (_TILE + _CAPTION))
+    sheet = Image.new("RGB", size, "#16181c")
     for place, tile in enumerate(tiles):
         row, column = divmod(place, _COLUMNS)
-        sheet.paste(tile, (column * _TILE, row * (_TILE + _CAPTION)))
+        sheet.paste(tile, (column * (_TILE + _GAP), row * (_TILE + _CAPTION)))
     return _encode(sheet)
 
 
@@ -82,7 +85,7 @@ def _tile(root: Path, row: dict[str, Any]) -> Image.Image | None:
         outline(label, LABEL)
     if suggested[0] is not None and row["error_type"] != "wrong_class":
         outline(suggested, PREDICTION)
-    caption = f"{row['error_type'].replace('_', ' ')}: {row['name']}  {row['p_error']:.2f}"
+    caption = f"{row['p_error']:.2f} {row['error_type'].replace('_', ' ')}: {row['name']}"
     draw.text((5, _TILE + 3), caption[:36], fill="white", font=ImageFont.load_default(13))
     return tile
 

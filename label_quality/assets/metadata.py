@@ -13,6 +13,7 @@ import dagster as dg
 from label_quality.schema import Table
 
 _INLINE = 1000
+_CELL = 90
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -50,7 +51,8 @@ def markdown_table(
 
 def _cell(value: object) -> str:
     text = f"{value:.3g}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")[:60]
+    text = text.replace("|", "\\|").replace("\n", " ")
+    return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
 
 
 def bars(values: dict[str, float | None], limits: dict[str, float]) -> dg.MarkdownMetadataValue:
