@@ -32,7 +32,7 @@ def build_error_rates(con: DuckDBPyConnection) -> None:
           select unnest({[*ERROR_TYPES, "any"]}) as error_type
         ), judged as (
           select error_type,
-                 error_type = 'duplicate' or exists (from models where predictions_kept > 0) as judged
+                 error_type not in {(*NEEDS_PREDICTIONS, "any")} or exists (from models where predictions_kept > 0) as judged
           from types
         ), places as (
           select category_id, name as category_name from categories union all select null, null

@@ -1,7 +1,7 @@
 """Suspected label errors: one module per error type, `evidence` that they share, `merge` that makes one list of them.
 
 Add an error type by adding a module with a function ``score(con)`` that leaves rows in ``_suspects`` (see `suspects`)
-and naming it in `scores.SCORERS`, plus a sentence in `reasons`. Nothing here knows Dagster or files.
+and naming it in ``scores``, plus a sentence in ``reasons``: CONTRIBUTING.md has the list. Nothing here knows Dagster or files.
 """
 
 from __future__ import annotations
