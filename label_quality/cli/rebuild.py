@@ -21,5 +21,6 @@ def run_rebuild(root: Path | None) -> int:
         store.rebuild()
     except (SettingsError, StoreError) as error:
         return fail(str(error))
-    print(f"rebuilt {store.database} from {len(store.batches())} batches")
+    count = len(store.batches())
+    print(f"rebuilt {store.database} from {count} batch{'es' if count > 1 else ''}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -41,11 +42,9 @@ def run_sql(query: str | None, root: Path | None, form: str) -> int:
     if form == "csv":
         result.to_csv(sys.stdout, index=False)
     elif form == "json":
-        print(
-            result.to_json(
-                orient="records", force_ascii=False, double_precision=15, date_format="iso"
-            )
-        )
+        # Not DataFrame.to_json: it keeps 15 digits, and a score has 17.
+        plain = result.astype(object).where(result.notna(), None)
+        print(json.dumps(plain.to_dict("records"), ensure_ascii=False, default=_plain))
     else:
         from rich.table import Table
         from rich.text import Text
@@ -65,3 +64,8 @@ def _cell(value: object) -> str:
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: object) -> object:
+    """What JSON has no word for: a list as a list, the rest (dates, decimals) as text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
