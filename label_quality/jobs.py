@@ -5,13 +5,11 @@ from __future__ import annotations
 import dagster as dg
 
 from label_quality.assets import BATCH_ASSETS, OVERALL_ASSETS
-from label_quality.assets.resources import BATCHES
 
 # One run is one batch, in one process: a step costs 0.03 s instead of 3. Parallelism comes from several runs.
 audit_batch = dg.define_asset_job(
     "audit_batch",
     selection=dg.AssetSelection.assets(*BATCH_ASSETS),
-    partitions_def=BATCHES,
     executor_def=dg.in_process_executor,
     description="Ingest one batch, match its labels with predictions, find label errors, judge the rates, publish.",
 )
