@@ -59,11 +59,11 @@ def integers(values: list[int]) -> np.ndarray:
 
 
 def boxes(values: Sequence[Box | None]) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes as float64 (n, 4), and where there is one."""
+    """Boxes as float64 (n, 4) without negative zeros, and where there is one."""
     has = np.array([v is not None for v in values], dtype=bool)
     filled = values if has.all() else [_NO_BOX if v is None else v for v in values]
     numbers = chain.from_iterable(filled)  # type: ignore[arg-type]
-    return np.fromiter(numbers, np.float64, 4 * len(values)).reshape(len(values), 4), has
+    return np.fromiter(numbers, np.float64, 4 * len(values)).reshape(-1, 4) + 0.0, has
 
 
 def labels(
@@ -78,7 +78,7 @@ def labels(
     width, height = sizes.of(image_row)
     return Objects(
         image_row, category_row, width, height, box, has_box, segments,
-        area=np.array([r.area for r in records], dtype=np.float64),  # None becomes NaN
+        area=np.array([r.area for r in records], dtype=np.float64) + 0.0,  # None becomes NaN
         has_area=np.array([r.area is not None for r in records], dtype=bool),
         crowd=np.array([r.iscrowd or 0 for r in records], dtype=np.float64),
     )  # fmt: skip
@@ -96,5 +96,5 @@ def predictions(
     width, height = sizes.of(image_row)
     return Objects(
         image_row, category_row, width, height, box, has_box, segments,
-        score=np.array([r.score for r in records], dtype=np.float64),
+        score=np.array([r.score for r in records], dtype=np.float64) + 0.0,
     )  # fmt: skip

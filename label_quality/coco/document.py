@@ -23,7 +23,7 @@ from label_quality.coco import scan
 from label_quality.coco.errors import Refused, UnreadableFile
 
 _BLANK = b" \t\n\r"
-_SEPARATOR = re.compile(rb"\}[ \t\n\r]*,[ \t\n\r]*\{")
+SEPARATOR = re.compile(rb"\}[ \t\n\r]*,[ \t\n\r]*\{")
 _MAGIC = {
     b"\x1f\x8b": "is compressed with gzip: unpack it first",
     b"PK\x03\x04": "is a zip archive: unpack it first",
@@ -206,7 +206,7 @@ class Array:
         body = self.raw[1:-1]
         at = 0
         while len(body) - at > size:
-            cut = _SEPARATOR.search(body, at + size)
+            cut = SEPARATOR.search(body, at + size)
             if cut is None:
                 break
             yield body[at : cut.start() + 1]

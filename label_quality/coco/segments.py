@@ -71,14 +71,16 @@ def from_values(values: Sequence[list[list[float]] | Rle | None]) -> Segments:
 def from_texts(texts: Sequence[bytes]) -> Segments:
     """Segments of records whose segmentation is sound JSON (b"" where there is none). Raises `Refused`."""
     kind = np.fromiter((_KINDS.get(t[:1], 255) for t in texts), np.uint8, len(texts))
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     if (kind == 255).any() or any(texts[k] != b"null" for k in np.flatnonzero(kind == _NULL)):
         raise Refused("a segmentation is neither polygons nor run lengths")
-    kind[kind == _NULL] = NONE
+    kind[(kind == _NULL) | ((kind == POLYGON) & (lengths == len("[]")))] = NONE
     polygons, rle_row = np.flatnonzero(kind == POLYGON), np.flatnonzero(kind == RLE)
-    per_record, lengths, coordinates = _parse_polygons([texts[k] for k in polygons])
+    chosen = [texts[k] for k in polygons.tolist()]
+    per_record, lengths, coordinates = _parse_polygons(chosen)
     kind[polygons[per_record == 0]] = NONE
     try:
-        rles = _decode_rles.decode(b"[" + b",".join([texts[k] for k in rle_row]) + b"]")
+        rles = _decode_rles.decode(b"[" + b",".join([texts[k] for k in rle_row.tolist()]) + b"]")
     except (msgspec.MsgspecError, ValueError) as error:
         raise Refused(f"run lengths: {error}") from error
     return Segments(kind, np.repeat(polygons, per_record), lengths, coordinates, rle_row, rles)
@@ -86,10 +88,13 @@ def from_texts(texts: Sequence[bytes]) -> Segments:
 
 _NULL = 3
 _KINDS = {b"": NONE, b"n": _NULL, b"[": POLYGON, b"{": RLE}
+_Polygons = tuple[
+    np.ndarray, np.ndarray, np.ndarray
+]  # parts of each record, numbers of each part, the numbers
 
 
-def _parse_polygons(texts: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Parts of each record, numbers of each part, and the numbers. Raises `Refused` if they are not such lists.
+def _parse_polygons(texts: list[bytes]) -> _Polygons:
+    """The polygons. Raises `Refused` if they are not lists of lists of numbers.
 
     Arrow's JSON reader is strict about types and rounds as Python does, and it lets other threads run.
     """
@@ -109,12 +114,12 @@ def _parse_polygons(texts: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndar
         raise Refused(f"polygons: {error}") from error
     records = table.column(0).combine_chunks()
     parts = records.flatten()
-    numbers = parts.flatten()
-    if len(records) != len(texts) or records.null_count or parts.null_count or numbers.null_count:
+    found = parts.flatten()
+    if len(records) != len(texts) or records.null_count or parts.null_count or found.null_count:
         raise Refused("null stands among the polygons")
     lengths = parts.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
     per_record = records.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
-    return per_record, lengths, numbers.to_numpy()
+    return per_record, lengths, found.to_numpy()
 
 
 def polygon_geometry(segments: Segments) -> tuple[np.ndarray, np.ndarray]:
@@ -141,7 +146,7 @@ def polygon_geometry(segments: Segments) -> tuple[np.ndarray, np.ndarray]:
     begin = starts[first]
     extent[rows, 0], extent[rows, 1] = np.minimum.reduceat(x, begin), np.minimum.reduceat(y, begin)
     extent[rows, 2], extent[rows, 3] = np.maximum.reduceat(x, begin), np.maximum.reduceat(y, begin)
-    return area, extent
+    return area, extent + 0.0  # no negative zeros
 
 
 def rle_counts(rles: Sequence[Rle]) -> tuple[np.ndarray, np.ndarray]:

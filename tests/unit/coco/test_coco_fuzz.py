@@ -11,7 +11,7 @@ from coco_documents import documents, fuzz, read, read_results, small
 from hypothesis import given
 from hypothesis import strategies as st
 
-from label_quality.coco import UnreadableFile, labels_fast, predictions, tolerant
+from label_quality.coco import UnreadableFile, labels_fast, predictions_fast, tolerant
 
 PLACE = re.compile(r"^file\.json, (line \d+, column \d+|byte \d+): [^\n]+$")
 
@@ -19,7 +19,7 @@ PLACE = re.compile(r"^file\.json, (line \d+, column \d+|byte \d+): [^\n]+$")
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr(labels_fast, "CHUNK_BYTES", 100)
-    monkeypatch.setattr(predictions, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(predictions_fast, "CHUNK_BYTES", 100)
     monkeypatch.setattr(tolerant, "BATCH_SIZE", 3)
 
 
@@ -60,7 +60,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
-@fuzz(250)
+@fuzz(120)
 @given(json_values, json_values, json_values, json_values)
 def test_random_json(images, categories, annotations, anything):
     labels = read(small()).labels
@@ -87,7 +87,7 @@ def mutated(data, content: bytes) -> bytes:
     return content
 
 
-@fuzz(300)
+@fuzz(150)
 @given(documents(), st.data())
 def test_a_document_with_bytes_changed(document, data):
     read_or_refuse(mutated(data, document.render()))
@@ -121,7 +121,7 @@ def result_files(draw):
     return json.dumps(records, separators=separators).encode()
 
 
-@fuzz(300)
+@fuzz(150)
 @given(result_files(), st.data())
 def test_a_results_file_with_bytes_changed(content, data):
     labels = read(small()).labels

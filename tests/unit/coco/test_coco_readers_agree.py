@@ -19,7 +19,7 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(tolerant, "BATCH_SIZE", 3)
 
 
-@fuzz(150)
+@fuzz(90)
 @given(documents(awkward=False))
 def test_both_readers_make_the_same_tables_of_a_valid_document(document: Document):
     fast, slow = read(document, "fast"), read(document, "tolerant")
@@ -28,7 +28,7 @@ def test_both_readers_make_the_same_tables_of_a_valid_document(document: Documen
     assert fast.labels.quarantined_labels.num_rows == 0
 
 
-@fuzz(200)
+@fuzz(120)
 @given(documents())
 def test_keys_that_look_like_records_cannot_make_the_readers_differ(document: Document):
     quick, slow = read(document), read(document, "tolerant")
@@ -36,7 +36,7 @@ def test_keys_that_look_like_records_cannot_make_the_readers_differ(document: Do
     assert slow.labels.quarantined_labels.num_rows == 0
 
 
-@fuzz(60)
+@fuzz(40)
 @given(documents())
 def test_the_tables_hold_what_the_document_says(document: Document):
     found = read(document)
@@ -79,7 +79,7 @@ _damage = st.sampled_from(
 )  # fmt: skip
 
 
-@fuzz(150)
+@fuzz(90)
 @given(documents(), st.data())
 def test_a_bad_record_late_in_the_file_leaves_nothing_twice_and_nothing_out(
     document: Document, data

@@ -35,7 +35,7 @@ counts_texts = st.text(st.characters(min_codepoint=47, max_codepoint=112), max_s
 few_texts = st.text(st.sampled_from("0123456789`PO1N2"), min_size=1, max_size=10)
 
 
-@fuzz(300)
+@fuzz(200)
 @given(st.lists(counts_texts | few_texts | st.just("\u00e9")), st.randoms())
 def test_sums_are_those_of_a_plain_decoder(texts, random):
     for _ in range(random.randint(0, 3)):

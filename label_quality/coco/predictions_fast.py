@@ -1,0 +1,145 @@
+"""The fast reader of results files: strict types, whole chunks, two threads. It refuses rather than decides.
+
+Records without masks are read by Arrow, which lets other threads run; records with masks by msgspec, which keeps the
+text of the mask. Both are strict about types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.json as pa_json
+
+from label_quality.coco import columns, fast, segments
+from label_quality.coco.columns import Objects
+from label_quality.coco.document import SEPARATOR, Array
+from label_quality.coco.errors import Refused
+from label_quality.coco.pipeline import in_order
+from label_quality.coco.prediction_chunks import Chunk, Target
+from label_quality.coco.records import Prediction
+from label_quality.coco.segments import NONE, Segments
+from label_quality.coco.verdict import Verdict
+
+CHUNK_BYTES = 4 << 20
+_SCHEMA = pa.schema(
+    [
+        ("image_id", pa.int64()),
+        ("category_id", pa.int64()),
+        ("score", pa.float64()),
+        ("bbox", pa.list_(pa.float64())),
+    ]
+)
+# What makes a chunk one for msgspec: masks, escapes that could hide a key, NaN or Inf, which Arrow takes, and null,
+# which crashes Arrow 26 where a record should stand.
+_NOT_PLAIN = (b'"segmentation"', b"\\", b"N", b"I", b"null")
+_decoder = msgspec.json.Decoder(list[Prediction])
+
+
+def read(array: Array, target: Target) -> int:
+    """Reads the file and hands its rows to `target`. Raises `Refused` for whatever is not plainly sound.
+
+    Returns the number of records.
+    """
+
+    def work(piece: memoryview) -> tuple[int, pa.Table, pa.Table]:
+        text = bytes(piece)
+        array.document.forget(piece)
+        objects, texts = _plain(text, target) or _any(text, target)
+        chunk = Chunk(
+            np.arange(len(objects)),
+            objects,
+            lambda rows: [texts[k] for k in rows.tolist()],
+            Verdict(len(objects)),
+        )
+        rows, masks = chunk.judge(target)
+        if chunk.verdict.reasons:
+            raise Refused(next(iter(chunk.verdict.reasons.values())))
+        return len(objects), rows, masks
+
+    total = 0
+    for n, rows, masks in in_order(work, array.chunks(CHUNK_BYTES)):
+        target.rows(_moved(rows, total))
+        target.masks(_moved(masks, total))
+        total += n
+    return total
+
+
+def _moved(table: pa.Table, by: int) -> pa.Table:
+    """The table of a chunk, in which predictions are counted from the chunk's first, counted from the file's first."""
+    at = table.schema.get_field_index("prediction_id")
+    moved = pa.array(table.column(at).to_numpy() + by, pa.int64())
+    return table.set_column(at, table.schema.field(at), moved)
+
+
+def _plain(text: bytes, target: Target) -> tuple[Objects, list[bytes]] | None:
+    """A chunk of records without masks, or None if it is not plainly that. Raises `Refused`."""
+    if any(mark in text for mark in _NOT_PLAIN) or not text.isascii():
+        return None
+    separator = SEPARATOR.search(text)
+    between = separator.group() if separator else b"},{"
+    lines = text.replace(between, b"}\n{")
+    try:
+        table = pa_json.read_json(
+            pa.BufferReader(lines),
+            read_options=pa_json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
+            parse_options=pa_json.ParseOptions(
+                explicit_schema=_SCHEMA, unexpected_field_behavior="ignore"
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise Refused(str(error)) from error
+    # Arrow reads a record after another, whatever white space is between. That there was one separator between each
+    # two follows from their number: one inside a text or a list, cut in two, would not have been read.
+    if text.count(between) != table.num_rows - 1:
+        return None
+    column = {name: table.column(name).combine_chunks() for name in _SCHEMA.names}
+    boxes = column["bbox"].flatten()
+    lengths = column["bbox"].value_lengths().to_numpy(zero_copy_only=False)
+    if any(c.null_count for c in (*column.values(), boxes)) or (lengths != 4).any():
+        return None
+    n = table.num_rows
+    image_row, category_row = _rows(
+        column["image_id"].to_numpy(), column["category_id"].to_numpy(), target
+    )
+    width, height = target.sizes.of(image_row)
+    objects = Objects(
+        image_row,
+        category_row,
+        width,
+        height,
+        boxes.to_numpy().reshape(n, 4) + 0.0,
+        np.ones(n, dtype=bool),
+        Segments(np.full(n, NONE, dtype=np.uint8)),
+        score=column["score"].to_numpy() + 0.0,
+    )
+    return objects, []
+
+
+def _any(text: bytes, target: Target) -> tuple[Objects, list[bytes]]:
+    """A chunk of records with the texts of their masks. Raises `Refused`."""
+    records, text = fast.decode(text, _decoder)
+    image_row, category_row = _rows(
+        columns.integers([r.image_id for r in records]),
+        columns.integers([r.category_id for r in records]),
+        target,
+    )
+    texts = [bytes(r.segmentation) for r in records]
+    found = segments.from_texts(texts)
+    objects = columns.predictions(records, image_row, category_row, target.sizes, found)
+    present = dict.fromkeys(("image_id", "category_id", "score"), len(records))
+    present["bbox"] = int(objects.has_box.sum())
+    fast.check_object_keys(text, present, texts, found)
+    return objects, texts
+
+
+def _rows(
+    image_ids: np.ndarray, category_ids: np.ndarray, target: Target
+) -> tuple[np.ndarray, np.ndarray]:
+    image_row = target.images.rows_of_integers(image_ids)
+    category_row = target.categories.rows_of_integers(category_ids)
+    if (image_row < 0).any() or (category_row < 0).any():
+        raise Refused("a prediction refers to an image or a category that is not there")
+    return image_row, category_row
