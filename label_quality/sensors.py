@@ -47,7 +47,10 @@ def inbox(
         elif abs(time.time() - found.newest) < _SETTLE_SECONDS:
             waiting.append(f"{folder.name}: still being written, perhaps; next tick")
         elif len(requests) == _RUNS_A_TICK:
-            waiting.append(f"{folder.name}: at most {_RUNS_A_TICK} runs at once; next tick")
+            waiting.append(
+                f"the rest waits for the next tick: {_RUNS_A_TICK} runs are enough at once"
+            )
+            break
         else:
             seen[folder.name] = found.fingerprint
             requests.append(_request(batch, folder, found))
@@ -55,8 +58,8 @@ def inbox(
         return dg.SkipReason(
             "; ".join(waiting)[:500] or f"nothing new in {settings.inbox_path.name}/"
         )
-    for reason in waiting:
-        context.log.warning(reason)
+    if waiting:
+        context.log.warning("; ".join(waiting))
     return dg.SensorResult(
         run_requests=requests,
         dynamic_partitions_requests=[
