@@ -26,9 +26,12 @@ demo: $(READY)  ## Set up, render the demo dataset, audit it, publish ./data/lab
 	@$(BIN)/label-quality demo $(ARGS)
 	@echo
 	@echo "What next:"
-	@echo "  make ui                                    the run, its tables and checks in the Dagster UI"
-	@echo "  $(BIN)/label-quality sql 'from queue limit 20'    what to look at first"
-	@echo "  $(BIN)/label-quality audit --annotations FILE --images DIR --predictions MODEL=FILE    your own data"
+	@echo "  make ui"
+	@echo "      the run, its tables and its checks in the Dagster UI"
+	@echo "  $(BIN)/label-quality sql 'from queue limit 20'"
+	@echo "      what to look at first"
+	@echo "  $(BIN)/label-quality audit --annotations FILE --images DIR --predictions MODEL=FILE"
+	@echo "      your own data"
 
 ui: $(READY)  ## Start the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/label-quality ui $(ARGS)
