@@ -2,7 +2,10 @@
 
 Per model: the share of correct predictions by score, made monotone (isotonic regression), times how much better or worse
 the model does on a category and on a size, both shrunk towards 1 where there are few. Correct means: assigned to a
-label of the same category with IoU >= 0.5. Predictions in crowds are left out, since nobody says whether they are right.
+label of the same category with IoU >= 0.5. Predictions in crowds of their category are left out, as COCO's evaluation does.
+
+The share by score alone is kept too: a model that is often "wrong" in a category may be right where labels are missing,
+so what asks for missing labels must not hold the category against the prediction.
 """
 
 from __future__ import annotations
@@ -41,8 +44,9 @@ def build_confidence(con: DuckDBPyConnection) -> None:
     """Fill ``_assigned``, ``_crowded`` and ``_predictions``.
 
     ``_assigned``: model, prediction_id, annotation_id, iou, same_category of assigned pairs. ``_crowded``: model,
-    prediction_id of predictions that only a crowd accounts for. ``_predictions``: model, prediction_id, image_id,
-    category_id, x, y, width, height and confidence (0 to 1) of those whose confidence reaches `FLOOR`.
+    prediction_id of predictions that only a crowd of their category accounts for. ``_predictions``: model, prediction_id,
+    image_id, category_id, x, y, width, height, confidence and by_score (the confidence by model and score alone), both
+    0 to 1, of those of which either reaches `FLOOR`.
     """
     con.execute(
         f"""
@@ -51,7 +55,7 @@ def build_confidence(con: DuckDBPyConnection) -> None:
         from prediction_overlaps where assigned;
         create or replace temp table _crowded as
         select distinct model, prediction_id from prediction_overlaps o anti join _assigned using (model, prediction_id)
-        where iscrowd and box_iou >= {_CROWD_COVER};
+        where iscrowd and same_category and box_iou >= {_CROWD_COVER};
         """
     )
     con.register("_confidence", _confidence(con))
@@ -61,15 +65,16 @@ def build_confidence(con: DuckDBPyConnection) -> None:
         with placed as (
           select {_CELL}, p.prediction_id, p.image_id, p.x, p.y, p.width, p.height from predictions p
         )
-        select p.* exclude (size, bin), c.confidence
-        from placed p join _confidence c using (model, category_id, size, bin) where c.confidence >= {FLOOR}
+        select p.* exclude (size, bin), c.confidence, c.by_score
+        from placed p join _confidence c using (model, category_id, size, bin)
+        where greatest(c.confidence, c.by_score) >= {FLOOR}
         """
     )
     con.unregister("_confidence")
 
 
 def _confidence(con: DuckDBPyConnection) -> pa.Table:
-    """Confidence by cell: model, category_id, size, bin, confidence."""
+    """Confidence by cell: model, category_id, size, bin, confidence, by_score."""
     cells = con.execute(
         f"""
         with every as (
@@ -88,7 +93,7 @@ def _confidence(con: DuckDBPyConnection) -> pa.Table:
         order by model, category_id, size, bin
         """
     ).fetch_df()
-    cells["expected"] = _curve(cells)
+    cells["expected"] = cells["by_score"] = _curve(cells)
     cells["confidence"] = cells["expected"]
     for key in ("category_id", "size"):
         weighted = cells.assign(expected=cells["expected"] * cells["n"])
@@ -96,9 +101,10 @@ def _confidence(con: DuckDBPyConnection) -> pa.Table:
             "sum"
         )
         cells["confidence"] *= (sums["correct"] + _SHRINK) / (sums["expected"] + _SHRINK)
-    cells["confidence"] = cells["confidence"].clip(upper=_CERTAIN)
+    cells[["confidence", "by_score"]] = cells[["confidence", "by_score"]].clip(upper=_CERTAIN)
     return pa.Table.from_pandas(
-        cells[["model", "category_id", "size", "bin", "confidence"]], preserve_index=False
+        cells[["model", "category_id", "size", "bin", "confidence", "by_score"]],
+        preserve_index=False,
     )
 
 

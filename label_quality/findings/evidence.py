@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _SHRINK = 20.0
-_STEPS = 1000  # support is ranked in steps of 0.001: counting steps is far cheaper than sorting labels
+_STEPS = (
+    1000  # support is ranked in steps of 0.001: counting steps is far cheaper than sorting labels
+)
 
 
 def build_labels(con: DuckDBPyConnection) -> None:

@@ -1,8 +1,9 @@
 """Inaccurate: label and prediction are the same object, but agree less than such pairs do.
 
 deviation = (typical − IoU) / (1.4826 · MAD + 0.02), typical and MAD (median absolute deviation) among the assigned
-pairs of the same model, category and size (of the size alone where those are fewer than 20). The worst of box, mask and
-boundary IoU counts. score = √confidence × z² / (z² + 9): three robust standard deviations are worth one half.
+pairs of the same model, category and size (of the size alone where those are fewer than 20). z is the mean deviation of
+box, mask and boundary IoU, as far as they are known. score = √confidence × z² / (z² + 4): two robust standard deviations
+are worth one half.
 The label's edges minus the prediction's name the error: loose, tight, shifted, or one edge.
 """
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _ENOUGH = 20
 _NOISE = 0.02  # IoU that even a careful annotator does not keep to
-_HALF = 3.0  # deviation that is worth a score of one half
+_HALF = 2.0  # deviation that is worth a score of one half
 _OVERLAPS = ("iou", "mask_iou", "boundary_iou")
 
 
@@ -55,7 +56,10 @@ def score(con: DuckDBPyConnection) -> None:
         ), measured as (
           select *, {deviations} from compared
         ), judged as (
-          select *, greatest(z_iou, coalesce(z_mask_iou, z_iou), coalesce(z_boundary_iou, z_iou), 0) as z from measured
+          -- The mean of what is known: an error in place shows in all three, noise in one of them.
+          select *, greatest((z_iou + coalesce(z_mask_iou, z_iou)
+                              + coalesce(z_boundary_iou, z_mask_iou, z_iou)) / 3, 0) as z
+          from measured
         )
         select 'inaccurate' as error_type, 'inaccurate' || annotation_id as key, image_id, annotation_id, category_id,
                case when z_iou >= 1.5 or mask_iou is null then 'change_box' else 'change_mask' end as suggested_fix,

@@ -56,16 +56,17 @@ def merge(con: DuckDBPyConnection) -> dict[str, int]:
         """
     )
     columns = ", ".join(f"s.{c}" for c in _KEEP)
+    batch = con.execute("select any_value(batch) from images").fetchone()[0]  # type: ignore[index]
+    name = "'" + str(batch).replace("'", "''") + "'"
     con.execute(
         f"""
         create or replace temp view new_finding_scores as
-        with batch as (select any_value(batch) as batch from images)
-        select batch.batch,
-               left(md5(concat_ws('/', batch.batch, error_type, image_id, annotation_id, other_annotation_id,
+        select {name} as batch,
+               left(md5(concat_ws('/', {name}, error_type, image_id, annotation_id, other_annotation_id,
                     suggested_category_id,
                     case when annotation_id is null then concat_ws('/', x, y, width, height) end)), 16) as finding_id,
                error_type, r.score, r.models_agreeing, cast({models} as bigint) as models_total, {columns}
-        from _ranked r join _suspects s on s.rowid = r.row cross join batch where r.above and r.first
+        from _suspects s join _ranked r on r.row = s.rowid where r.above and r.first
         """
     )
     return {

@@ -3,6 +3,7 @@
 score = confidence × (1 − cover), cover = the part of the object that a label could account for: IoU / 0.5 with the label
 assigned to the prediction or with a label that has no prediction of its own; and, for a label that has one, only what
 exceeds IoU 0.5 by half, since two objects may overlap but a second box on one object is no second object.
+The confidence is the one by score alone (see `confidence`): where labels are missing, the model's figures by category suffer.
 Predictions of any model on one object make one suspect.
 """
 
@@ -30,7 +31,7 @@ def score(con: DuckDBPyConnection) -> None:
         with candidates as (
           select p.* from _predictions p anti join _crowded using (model, prediction_id)
             anti join (from _assigned where iou >= 0.5) using (model, prediction_id)
-          where p.confidence >= {suspects.MODEL_FLOOR}
+          where p.by_score >= {suspects.MODEL_FLOOR}
         ), cover as (
           select model, prediction_id, max(o.box_iou) as iou,
                  max(case when t.annotation_id is null or o.assigned then least(o.box_iou / 0.5, 1)
@@ -39,9 +40,9 @@ def score(con: DuckDBPyConnection) -> None:
           left join _assigned t on t.model = o.model and t.annotation_id = o.annotation_id
           where not o.iscrowd group by all
         )
-        select p.*, c.iou, p.confidence * (1 - coalesce(c.covered, 0)) as score
+        select p.*, c.iou, p.by_score * (1 - coalesce(c.covered, 0)) as score
         from candidates p left join cover c using (model, prediction_id)
-        where p.confidence * (1 - coalesce(c.covered, 0)) >= {suspects.MODEL_FLOOR}
+        where p.by_score * (1 - coalesce(c.covered, 0)) >= {suspects.MODEL_FLOOR}
         """
     )
     _leave_out_what_nobody_labelled(con)
@@ -56,7 +57,7 @@ def score(con: DuckDBPyConnection) -> None:
         select 'missing' as error_type, 'missing' || b.leader as key, first.image_id, first.category_id,
                'add' as suggested_fix, first.category_id as suggested_category_id, first.x as suggested_x,
                first.y as suggested_y, first.width as suggested_width, first.height as suggested_height,
-               u.score, first.x, first.y, first.width, first.height, u.model, u.prediction_id, u.confidence,
+               u.score, first.x, first.y, first.width, first.height, u.model, u.prediction_id, u.by_score as confidence,
                coalesce(u.iou, 0) as covered
         from best b join _unlabelled u on u.rowid = b.row join _unlabelled first on first.rowid = b.leader
         """,

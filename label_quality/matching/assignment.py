@@ -42,16 +42,25 @@ def assign(
         raise ValueError("assignment weights must be finite and above zero")
     alive = np.arange(len(weights))
     for _ in range(_ROUNDS):
-        sure = _dominant(labels[alive], predictions[alive], weights[alive])
+        labels, predictions = _renumbered(labels), _renumbered(predictions)
+        sure = _dominant(labels, predictions, weights)
         if not sure.any():
             break
         taken[alive[sure]] = True
-        alive = alive[_untouched(labels[alive], sure) & _untouched(predictions[alive], sure)]
-        if not len(alive):
+        rest = np.flatnonzero(_untouched(labels, sure) & _untouched(predictions, sure))
+        if not len(rest):
             return taken
-    if len(alive):
-        taken[alive[_solve(labels[alive], predictions[alive], weights[alive])]] = True
+        alive, weights = alive[rest], weights[rest]
+        labels, predictions = labels[rest], predictions[rest]
+    taken[alive[_solve(labels, predictions, weights)]] = True
     return taken
+
+
+def _renumbered(nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The nodes numbered without gaps, in the same order, so that what is kept per node shrinks with each round."""
+    present = np.zeros(int(nodes.max()) + 1, bool)
+    present[nodes] = True
+    return (np.cumsum(present) - 1)[nodes]
 
 
 def _dominant(

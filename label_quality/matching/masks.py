@@ -7,7 +7,7 @@ meet. Images go in groups, so that memory does not grow with the batch. RLE work
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from pycocotools import mask as mask_api
 
 from label_quality.coco.masks import to_rles
+from label_quality.matching.parallel import in_processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from duckdb import DuckDBPyConnection
 
-_IMAGES_AT_A_TIME = 1000
+_IMAGES_AT_A_TIME = 100
+_SECONDS = 6e-5  # of work for each prediction, roughly
 PREDICTION_KEY = "prediction_id * (select count(distinct model) from predictions) + m"
 
 
@@ -32,23 +34,33 @@ def mask_overlaps(con: DuckDBPyConnection) -> pa.Table:
     """
     gather_label_masks(con, "select annotation_id from _pairs where both_masks")
     gather_prediction_masks(con)
-    pairs, values = [], []
-    for first, last in image_ranges(con, "_pairs where both_masks"):
-        rows = con.execute(
-            f"""select rowid as pair, image_id, annotation_id, {PREDICTION_KEY} as prediction
-                from _pairs where both_masks and image_id between {first} and {last} order by image_id"""
-        ).fetchnumpy()
-        labels = Masks(con, "_label_masks", first, last)
-        predictions = Masks(con, "_prediction_masks", first, last)
-        left, right = labels.find(rows["annotation_id"]), predictions.find(rows["prediction"])
-        pairs.append(rows["pair"])
-        values.append(_by_image(rows["image_id"], labels, predictions, left, right))
+    pairs: list[NDArray[np.int64]] = []
+
+    def tasks() -> Iterator[_Task]:
+        for first, last in image_ranges(con, "_pairs where both_masks"):
+            rows = con.execute(
+                f"""select rowid as pair, image_id, annotation_id, {PREDICTION_KEY} as prediction
+                    from _pairs where both_masks and image_id between {first} and {last}
+                    order by image_id"""
+            ).fetchnumpy()
+            labels = Masks(con, "_label_masks", first, last)
+            predictions = Masks(con, "_prediction_masks", first, last)
+            pairs.append(rows["pair"])
+            left, right = labels.find(rows["annotation_id"]), predictions.find(rows["prediction"])
+            yield rows["image_id"], labels, predictions, left, right
+
+    values = list(in_processes(_by_image, tasks(), _SECONDS * count(con, "_prediction_masks")))
     return pa.table(
         {
             "pair": np.concatenate([np.empty(0, np.int64), *pairs]),
             "mask_iou": np.concatenate([np.empty(0), *values]),
         }
     )
+
+
+def count(con: DuckDBPyConnection, source: str) -> int:
+    """Rows of a table."""
+    return int(con.execute(f"select count(*) from {source}").fetchone()[0])  # type: ignore[index]
 
 
 def image_ranges(con: DuckDBPyConnection, source: str) -> Iterator[tuple[int, int]]:
@@ -87,38 +99,43 @@ def gather_prediction_masks(con: DuckDBPyConnection) -> None:
 
 
 class Masks:
-    """The RLEs of a range of images, found by key: annotation id, or prediction id × number of models + model."""
+    """The masks of a range of images, found by key: annotation id, or prediction id × number of models + model.
+
+    They travel to another process as text; `rles` makes run lengths of them there.
+    """
 
     def __init__(self, con: DuckDBPyConnection, table: str, first: int, last: int) -> None:
         found = con.sql(f"select * from {table} where image_id between {first} and {last}")
         rows = found.to_arrow_table().sort_by("key")
         self.keys = rows["key"].to_numpy()
-        self.rles = to_rles(
-            rows["segmentation"].to_pylist(), rows["height"].to_pylist(), rows["width"].to_pylist()
-        )
+        self.texts = rows["segmentation"].to_pylist()
+        self.sizes = rows["height"].to_pylist(), rows["width"].to_pylist()
         self.iscrowd = rows["iscrowd"].to_numpy()
 
     def find(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Positions of the given keys."""
         return np.searchsorted(self.keys, keys)
 
+    def rles(self) -> list[dict[str, Any]]:
+        """All masks as compressed run lengths."""
+        return to_rles(self.texts, *self.sizes)
 
-def _by_image(
-    images: NDArray[np.int64],
-    labels: Masks,
-    predictions: Masks,
-    left: NDArray[np.int64],
-    right: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """IoU of each pair; the pairs stand sorted by image."""
+
+_Task = tuple[NDArray[np.int64], Masks, Masks, NDArray[np.int64], NDArray[np.int64]]
+
+
+def _by_image(task: _Task) -> NDArray[np.float64]:
+    """IoU of each pair (images, labels, predictions, position in each); the pairs stand sorted by image."""
+    images, labels, predictions, left, right = task
+    label_rles, prediction_rles = labels.rles(), predictions.rles()
     out = np.empty(len(images))
     bounds = np.flatnonzero(np.r_[True, images[1:] != images[:-1], True])
     for start, end in pairwise(bounds):
         row, at_row = np.unique(left[start:end], return_inverse=True)
         column, at_column = np.unique(right[start:end], return_inverse=True)
         matrix = mask_api.iou(
-            [predictions.rles[i] for i in column],
-            [labels.rles[i] for i in row],
+            [prediction_rles[i] for i in column],
+            [label_rles[i] for i in row],
             [bool(labels.iscrowd[i]) for i in row],
         )
         out[start:end] = matrix[at_column, at_row]

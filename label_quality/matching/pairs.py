@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pycocotools import mask as mask_api
 
 from label_quality.coco.masks import areas
-from label_quality.matching.masks import Masks, gather_label_masks, image_ranges
+from label_quality.matching.masks import Masks, count, gather_label_masks, image_ranges
+from label_quality.matching.parallel import in_processes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from duckdb import DuckDBPyConnection
 
 CONTAINMENT_FLOOR = 0.80
+_SECONDS = 1e-4  # of work for each label, roughly: most of it draws polygons
 # IoU 0.5 needs areas within a factor of two. A part of less than 0.3 of the whole is no second label of the whole.
 # Two categories on one object must agree better to be suspicious, see findings.duplicate.
 _MASK_CANDIDATE = """both_masks and (
@@ -77,30 +82,38 @@ def _mask_rows(con: DuckDBPyConnection) -> pa.Table:
     gather_label_masks(
         con, "select unnest([annotation_id, other_annotation_id]) as annotation_id from _masked"
     )
-    columns: dict[str, list[np.ndarray]] = {"pair": [], "mask_iou": [], "mask_containment": []}
-    for first, last in image_ranges(con, "_masked"):
-        rows = con.execute(
-            f"select * from _masked where image_id between {first} and {last}"
-        ).fetchnumpy()
-        masks = Masks(con, "_label_masks", first, last)
-        left, right = masks.find(rows["annotation_id"]), masks.find(rows["other_annotation_id"])
-        iou, containment = _compare(masks, left, right)
-        for name, values in zip(columns, (rows["pair"], iou, containment), strict=True):
-            columns[name].append(values)
+    pairs: list[NDArray[np.int64]] = []
+
+    def tasks() -> Iterator[_Task]:
+        for first, last in image_ranges(con, "_masked"):
+            rows = con.execute(
+                f"select * from _masked where image_id between {first} and {last}"
+            ).fetchnumpy()
+            masks = Masks(con, "_label_masks", first, last)
+            pairs.append(rows["pair"])
+            yield masks, masks.find(rows["annotation_id"]), masks.find(rows["other_annotation_id"])
+
+    values = list(in_processes(_compare, tasks(), _SECONDS * count(con, "_label_masks")))
     con.execute("drop table _masked")
-    kinds = {"pair": np.int64, "mask_iou": np.float64, "mask_containment": np.float64}
-    return pa.table({n: np.concatenate([np.empty(0, kinds[n]), *v]) for n, v in columns.items()})
-
-
-def _compare(masks: Masks, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """IoU and intersection over the smaller area of each pair of masks."""
-    if not len(left):
-        return np.empty(0), np.empty(0)
-    area = areas(masks.rles)
-    # The area of a union of two masks is a merge of their runs: cheaper than a matrix of IoUs per image.
-    unions = areas(
-        [mask_api.merge([masks.rles[i], masks.rles[j]]) for i, j in zip(left, right, strict=True)]
+    return pa.table(
+        {
+            "pair": np.concatenate([np.empty(0, np.int64), *pairs]),
+            "mask_iou": np.concatenate([np.empty(0), *(iou for iou, _ in values)]),
+            "mask_containment": np.concatenate([np.empty(0), *(part for _, part in values)]),
+        }
     )
+
+
+_Task = tuple[Masks, NDArray[np.int64], NDArray[np.int64]]
+
+
+def _compare(task: _Task) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """IoU and intersection over the smaller area of each pair of masks (masks, position of one, of the other)."""
+    masks, left, right = task
+    rles = masks.rles()
+    area = areas(rles)
+    # The area of a union of two masks is a merge of their runs: cheaper than a matrix of IoUs per image.
+    unions = areas([mask_api.merge([rles[i], rles[j]]) for i, j in zip(left, right, strict=True)])
     inter = area[left] + area[right] - unions
     smaller = np.minimum(area[left], area[right])
     return (

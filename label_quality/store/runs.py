@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,13 +68,23 @@ class BatchRun:
         with (
             replacing(self.root / file) as temporary,
             pq.ParquetWriter(temporary, schema.arrow_schema(), compression="snappy") as parquet,
+            ThreadPoolExecutor(1) as background,
         ):
+            # One chunk is written while the next is being made: encoding does not hold Python's lock.
+            pending: Future[None] | None = None
 
             def write(chunk: pa.Table) -> None:
+                nonlocal pending
                 with _told(table):
-                    parquet.write_table(conform_arrow(chunk, schema, self.batch))
+                    conformed = conform_arrow(chunk, schema, self.batch)
+                    if pending:
+                        pending.result()
+                    pending = background.submit(parquet.write_table, conformed)
 
             yield write
+            with _told(table):
+                if pending:
+                    pending.result()
             parquet.add_key_value_metadata({KEY: self._lineage(table, file)})
 
     def write_sql(self, con: duckdb.DuckDBPyConnection, table: str, sql: str) -> int:
