@@ -57,6 +57,11 @@ def nothing_lost(asset: str, counts: dict[str, tuple[int, int, int]]) -> dg.Asse
         check_name="nothing_lost",
         asset_key=asset,
         severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(
+            f"{what}: {read} read, {kept} kept, {quarantined} quarantined"
+            for what, (read, kept, quarantined) in counts.items()
+        )
+        or "there was nothing to read",
         metadata={
             f"{what} {word}": n
             for what, numbers in counts.items()

@@ -22,7 +22,7 @@ def publish(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
     """Commit the tables that belong together, then rewrite the database beside the old one and swap."""
     with step(context, store) as s:
         s.say("publishing")
-        s.store.commit(s.batch, context.run_id)
+        s.store.commit(s.batch, context.run.run_id)
         s.store.publish()
         s.store.purge(s.batch)
         size = s.store.database.stat().st_size

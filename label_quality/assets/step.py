@@ -72,7 +72,7 @@ def step(context: dg.AssetExecutionContext, resource: StoreResource) -> Iterator
     """Open a step. What is the user's mistake, or the store's, ends the run with one sentence."""
     with one_sentence():
         store = resource.open()
-        run = store.run(context.partition_key, context.run_id)
+        run = store.run(context.partition_key, context.run.run_id)
         with store.connect() as con:
             yield Step(context.partition_key, run, store, con, context)
 

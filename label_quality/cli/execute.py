@@ -100,6 +100,10 @@ def _execute(
 
 def _why(result: dg.ExecuteInProcessResult) -> str:
     """The sentence of the first failure: the user's mistake where it is one, else the error as Dagster has it."""
+    for check in result.get_asset_check_evaluations():
+        if check.blocking and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
+            asset = check.asset_key.to_user_string()
+            return f"{asset}: check {check.check_name} failed: {check.description}"
     for event in result.all_events:
         data: Any = event.event_specific_data
         failure = getattr(data, "user_failure_data", None)
