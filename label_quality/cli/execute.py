@@ -16,6 +16,7 @@ import dagster as dg
 from label_quality.assets.alive import end_dead_runs
 from label_quality.assets.resources import BATCHES
 from label_quality.assets.step import listeners
+from label_quality.cli.engines import kept_engines
 
 if TYPE_CHECKING:
     from label_quality.settings import Settings
@@ -57,7 +58,12 @@ def run_jobs(settings: Settings, batch: str) -> Run:
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     definitions = build_definitions(settings)
     start = time.perf_counter()
-    with _progress(), warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
+    with (
+        _progress(),
+        kept_engines(),
+        warnings.catch_warnings(),
+        dg.DagsterInstance.get() as instance,
+    ):
         warnings.simplefilter("ignore")
         end_dead_runs(instance, settings.root_path)
         instance.add_dynamic_partitions(str(BATCHES.name), [batch])

@@ -2,8 +2,8 @@
 
 deviation = (typical − IoU) / (1.4826 · MAD + 0.02), typical and MAD (median absolute deviation) among the assigned
 pairs of the same model, category and size (of the size alone where those are fewer than 20). z is the mean deviation of
-box, mask and boundary IoU (without a mask the box's counts for all three, without a boundary the mask's for both). score = √confidence × z² / (z² + 4): two robust standard deviations
-are worth one half.
+box, mask and boundary IoU (without a mask the box's counts for all three, without a boundary the mask's for both).
+score = √confidence × z² / (z² + 4): two robust standard deviations are worth one half.
 The label's edges minus the prediction's name the error: loose, tight, shifted, or one edge.
 """
 

@@ -4,7 +4,8 @@ score = confidence × (1 − cover), cover = the part of the object that a label
 assigned to the prediction or with a label that has no prediction of its own; and, for a label that has one, only what
 exceeds IoU 0.5 by half, since two objects may overlap but a second box on one object is no second object.
 The confidence is the one by score alone (see `confidence`): where labels are missing, the model's figures by category suffer.
-Predictions of any model on one object make one suspect.
+Predictions of any model on one object make one suspect. None where `inaccurate` says more of the same prediction: moving
+the label to it adds the object and removes what would look spurious.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _SAME_OBJECT = 0.5
 
 
 def score(con: DuckDBPyConnection) -> None:
-    """Add the suspects of type ``missing``."""
+    """Add the suspects of type ``missing``. After ``inaccurate``, whose suspects take precedence."""
     con.execute(
         f"""
         create or replace temp table _unlabelled as
@@ -53,13 +54,19 @@ def score(con: DuckDBPyConnection) -> None:
         with best as (
           select l.leader, u.model, arg_max(u.rowid, (u.score, -u.prediction_id)) as row
           from _unlabelled u join _leaders l on l.row = u.rowid group by all
+        ), told as (
+          select distinct l.leader
+          from _unlabelled u join _leaders l on l.row = u.rowid
+            join _suspects i on i.model = u.model and i.prediction_id = u.prediction_id
+          where i.error_type = 'inaccurate' and i.score >= u.score
         )
         select 'missing' as error_type, 'missing' || b.leader as key, first.image_id, first.category_id,
                'add' as suggested_fix, first.category_id as suggested_category_id, first.x as suggested_x,
                first.y as suggested_y, first.width as suggested_width, first.height as suggested_height,
                u.score, first.x, first.y, first.width, first.height, u.model, u.prediction_id, u.by_score as confidence,
                coalesce(u.iou, 0) as covered
-        from best b join _unlabelled u on u.rowid = b.row join _unlabelled first on first.rowid = b.leader
+        from best b anti join told using (leader) join _unlabelled u on u.rowid = b.row
+          join _unlabelled first on first.rowid = b.leader
         """,
     )
     con.unregister("_leaders")
@@ -92,8 +99,11 @@ def _leave_out_what_nobody_labelled(con: DuckDBPyConnection) -> None:
 
 
 def _leaders(con: DuckDBPyConnection) -> pa.Table:
-    rows = con.execute("select rowid as row, score, prediction_id from _unlabelled").fetchnumpy()
-    order = np.lexsort((rows["prediction_id"], -rows["score"]))
+    rows = con.execute(
+        "select rowid as row, score, prediction_id, dense_rank() over (order by model) as m from _unlabelled"
+    ).fetchnumpy()
+    # Ties are settled by id and model, not by how the rows happen to lie.
+    order = np.lexsort((rows["m"], rows["prediction_id"], -rows["score"]))
     rank = np.empty(len(order), np.int64)
     rank[rows["row"][order]] = np.arange(len(order))
     edges = con.execute(

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 # What compares labels with predictions, and what can be said of labels alone.
 BY_PREDICTIONS: tuple[Callable[[DuckDBPyConnection], None], ...] = (
-    missing.score,
-    wrong_class.score,
     inaccurate.score,
+    missing.score,  # after inaccurate
+    wrong_class.score,
     spurious.score,
 )
 BY_LABELS: tuple[Callable[[DuckDBPyConnection], None], ...] = (duplicate.score,)

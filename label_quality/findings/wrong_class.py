@@ -32,7 +32,7 @@ def score(con: DuckDBPyConnection) -> None:
         with strength as (
           select annotation_id, model, category_id, same_category,
                  max(confidence * least(iou / {_PLACE}, 1)) as strength,
-                 arg_max(prediction_id, confidence * least(iou / {_PLACE}, 1)) as prediction_id
+                 arg_max(prediction_id, (confidence * least(iou / {_PLACE}, 1), -prediction_id)) as prediction_id
           from _speaks where iou >= {_SAME_OBJECT} group by all
         ), same as (
           select annotation_id, model, strength from strength where same_category

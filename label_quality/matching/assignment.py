@@ -11,8 +11,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 
 _ROUNDS = 20
 _EDGES_A_CALL = 2000
@@ -100,6 +98,9 @@ def _solve(
     labels: NDArray[np.int64], predictions: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """The contested rest: whole connected groups, some hundred labels a call (the solver is quadratic in a call)."""
+    from scipy.sparse import coo_array  # 0.3 s to import, and uncontested batches never come here
+    from scipy.sparse.csgraph import connected_components
+
     names, rows = np.unique(labels, return_inverse=True)
     columns = np.unique(predictions, return_inverse=True)[1] + len(names)
     size = int(columns.max()) + 1
@@ -120,6 +121,9 @@ def _solve_chunk(
     labels: NDArray[np.int64], predictions: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """One sparse problem: a column of its own lets each label stay unassigned."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
     rows = np.unique(labels, return_inverse=True)[1]
     names, columns = np.unique(predictions, return_inverse=True)
     count = int(rows.max()) + 1
