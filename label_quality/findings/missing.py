@@ -100,7 +100,9 @@ def _leave_out_what_nobody_labelled(con: DuckDBPyConnection) -> None:
 
 def _leaders(con: DuckDBPyConnection) -> pa.Table:
     rows = con.execute(
-        "select rowid as row, score, prediction_id, dense_rank() over (order by model) as m from _unlabelled"
+        """select rowid as row, score, prediction_id,
+                  list_position((select list(distinct model order by model) from _unlabelled), model) as m
+           from _unlabelled"""
     ).fetchnumpy()
     # Ties are settled by id and model, not by how the rows happen to lie.
     order = np.lexsort((rows["m"], rows["prediction_id"], -rows["score"]))
