@@ -15,26 +15,6 @@ from label_quality.coco.segments import Segments
 _NO_BOX = (np.nan,) * 4
 
 
-@dataclass
-class Objects:
-    """Labels or predictions of a chunk, `n` rows; NaN stands where a record has no value, `has_*` says so."""
-
-    image_row: np.ndarray  # int64, row of the image table, -1 where the reference dangles
-    category_row: np.ndarray  # int64, likewise
-    image_width: np.ndarray  # int64 px, 0 where the reference dangles
-    image_height: np.ndarray
-    box: np.ndarray  # float64 (n, 4) x, y, width, height
-    has_box: np.ndarray  # bool
-    segments: Segments
-    area: np.ndarray | None = None  # float64, labels only
-    has_area: np.ndarray | None = None
-    crowd: np.ndarray | None = None  # float64, labels only: 0 or 1, 0 where absent
-    score: np.ndarray | None = None  # float64, predictions only
-
-    def __len__(self) -> int:
-        return len(self.image_row)
-
-
 @dataclass(frozen=True)
 class ImageSizes:
     """Width and height of each row of the image table, int64 px."""
@@ -42,12 +22,59 @@ class ImageSizes:
     width: np.ndarray
     height: np.ndarray
 
-    def of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sizes of these rows; 0 where the row is -1."""
+    def place(self, image_row: np.ndarray, category_row: np.ndarray) -> Placed:
+        """The rows that records refer to, with the sizes of the images."""
         if not len(self.width):
-            return np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
-        known = rows >= 0
-        return np.where(known, self.width[rows], 0), np.where(known, self.height[rows], 0)
+            nothing = np.zeros(len(image_row), dtype=np.int64)
+            return Placed(image_row, category_row, nothing, nothing)
+        known = image_row >= 0
+        width = np.where(known, self.width[image_row], 0)
+        height = np.where(known, self.height[image_row], 0)
+        return Placed(image_row, category_row, width, height)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What the records of a chunk refer to, int64 (n,) each."""
+
+    image_row: np.ndarray  # row of the image table, -1 where the reference dangles
+    category_row: np.ndarray  # row of the category table, likewise
+    image_width: np.ndarray  # px, 0 where the reference dangles
+    image_height: np.ndarray
+
+
+@dataclass
+class Objects:
+    """Labels or predictions of a chunk, `n` rows; NaN stands where a record has no value, `has_*` says so."""
+
+    placed: Placed
+    box: np.ndarray  # float64 (n, 4) x, y, width, height
+    has_box: np.ndarray  # bool
+    segments: Segments
+    area: np.ndarray  # float64 px², NaN for predictions
+    has_area: np.ndarray  # bool
+    crowd: np.ndarray  # float64 0 or 1, 0 where absent
+    score: np.ndarray  # float64, 0 for labels
+    are_labels: bool
+
+    def __len__(self) -> int:
+        return len(self.box)
+
+    @classmethod
+    def predictions(
+        cls,
+        placed: Placed,
+        box: np.ndarray,
+        has_box: np.ndarray,
+        segments: Segments,
+        score: np.ndarray,
+    ) -> Objects:
+        """Predictions: they have no area and are no crowds."""
+        n = len(score)
+        nothing = np.zeros(n)
+        return cls(
+            placed, box, has_box, segments, nothing + np.nan, nothing > 0, nothing, score, False
+        )
 
 
 def integers(values: list[int]) -> np.ndarray:
@@ -67,34 +94,28 @@ def boxes(values: Sequence[Box | None]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def labels(
-    records: Sequence[Annotation] | Sequence[LooseAnnotation],
-    image_row: np.ndarray,
-    category_row: np.ndarray,
-    sizes: ImageSizes,
-    segments: Segments,
+    records: Sequence[Annotation] | Sequence[LooseAnnotation], placed: Placed, segments: Segments
 ) -> Objects:
     """The arrays of a chunk of labels whose references and segmentations were read."""
     box, has_box = boxes([r.bbox for r in records])
-    width, height = sizes.of(image_row)
+    areas = [r.area for r in records]
     return Objects(
-        image_row, category_row, width, height, box, has_box, segments,
-        area=np.array([r.area for r in records], dtype=np.float64) + 0.0,  # None becomes NaN
-        has_area=np.array([r.area is not None for r in records], dtype=bool),
+        placed,
+        box,
+        has_box,
+        segments,
+        area=np.array(areas, dtype=np.float64) + 0.0,  # None becomes NaN
+        has_area=np.array([area is not None for area in areas], dtype=bool),
         crowd=np.array([r.iscrowd or 0 for r in records], dtype=np.float64),
-    )  # fmt: skip
+        score=np.zeros(len(records)),
+        are_labels=True,
+    )
 
 
 def predictions(
-    records: Sequence[Prediction] | Sequence[LoosePrediction],
-    image_row: np.ndarray,
-    category_row: np.ndarray,
-    sizes: ImageSizes,
-    segments: Segments,
+    records: Sequence[Prediction] | Sequence[LoosePrediction], placed: Placed, segments: Segments
 ) -> Objects:
     """The arrays of a chunk of predictions whose references and segmentations were read."""
     box, has_box = boxes([r.bbox for r in records])
-    width, height = sizes.of(image_row)
-    return Objects(
-        image_row, category_row, width, height, box, has_box, segments,
-        score=np.array([r.score for r in records], dtype=np.float64) + 0.0,
-    )  # fmt: skip
+    score = np.array([r.score for r in records], dtype=np.float64) + 0.0
+    return Objects.predictions(placed, box, has_box, segments, score)

@@ -12,6 +12,7 @@ import json
 import mmap
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +40,9 @@ class _Top(msgspec.Struct):
     predictions: msgspec.Raw = msgspec.Raw(b"")
 
 
+_ANNOTATIONS = re.compile(rb'"annotations"[ \t\n\r]*:[ \t\n\r]*\[')
+_END = re.compile(rb"\}[ \t\n\r]*\]")
+_BRACKET = ord("[")
 ARRAYS = ("images", "annotations", "categories", "predictions")
 
 
@@ -48,7 +52,7 @@ class Document:
     def __init__(self, path: Path, name: str) -> None:
         self.name = name
         try:
-            with open(path, "rb") as file:
+            with path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError:
             raise UnreadableFile(f"{name}, line 1, column 1: the file is empty") from None
@@ -78,10 +82,9 @@ class Document:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
+        # Where a view of it is still alive somewhere (in a traceback), it is unmapped with the last one.
+        with suppress(BufferError):
             self._map.close()
-        except BufferError:
-            pass  # a view of it is still alive somewhere (in a traceback); it is unmapped with the last one
 
     def bytes(self) -> memoryview:
         """The whole file without its byte order mark."""
@@ -91,17 +94,13 @@ class Document:
         """Tells the system that these bytes will not be read again soon, so that they do not count as memory used."""
         if not hasattr(mmap, "MADV_DONTNEED") or not len(view):
             return
-        start = self._address(view) // mmap.PAGESIZE * mmap.PAGESIZE
-        length = self._address(view) + len(view) - start
+        start = _offset(view, self._map) // mmap.PAGESIZE * mmap.PAGESIZE
+        length = _offset(view, self._map) + len(view) - start
         self._map.madvise(mmap.MADV_DONTNEED, start, length)
-
-    def _address(self, view: memoryview) -> int:
-        whole = np.frombuffer(self._map, dtype=np.uint8).ctypes.data
-        return int(np.frombuffer(view, dtype=np.uint8).ctypes.data - whole)
 
     def text(self, view: memoryview) -> tuple[str, scan.Place]:
         """A part of the file as text, and its place in the file. Raises `UnreadableFile` if it is not UTF-8."""
-        start = self._address(view) if len(view) else 0
+        start = _offset(view, self._map) if len(view) else 0
         try:
             text = str(view, "utf-8")
         except UnicodeDecodeError as bad:
@@ -128,30 +127,53 @@ class Document:
         """
         if self.first != b"{":
             raise self.error("the JSON should start with { here")
-        try:
-            top = msgspec.json.decode(self.bytes(), type=_Top)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return self._arrays_by_scan()
-        views = {key: memoryview(getattr(top, key)) for key in ARRAYS}
-        self._check_twice(views)
-        return {k: Array(self, raw=v) for k, v in views.items() if v[:1] == b"["}
+        views = self._top_level(self.bytes())
+        return self._arrays_by_scan() if views is None else self._as_arrays(views)
 
-    def _check_twice(self, views: dict[str, memoryview]) -> None:
+    def arrays_at_a_glance(self) -> dict[str, Array] | None:
+        """`arrays`, but the annotations are not looked at, and None where that cannot be.
+
+        Where they end is a guess. It is right if all their chunks decode: a list of whole records ends at its bracket.
+        """
+        found = _ANNOTATIONS.search(self._map, self.offset)
+        if self.first != b"{" or found is None:
+            return None
+        start = found.end() - 1
+        end = self._map.find(b"}]", start) + 2
+        if end < 2:
+            last = _END.search(self._map, start)
+            end = last.end() if last else start
+        rest = self._map[self.offset : start] + b"0" + self._map[end:]
+        views = self._top_level(memoryview(rest))
+        if views is None or bytes(views["annotations"]) != b"0":
+            return None
+        return self._as_arrays(views | {"annotations": memoryview(self._map)[start:end]})
+
+    def _as_arrays(self, views: dict[str, memoryview]) -> dict[str, Array]:
+        return {key: Array(self, raw=v) for key, v in views.items() if v and v[0] == _BRACKET}
+
+    def _top_level(self, text: memoryview) -> dict[str, memoryview] | None:
+        """The values of the keys that matter, None where the text is not strict JSON."""
+        try:
+            top = msgspec.json.decode(text, type=_Top)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+        views = {key: memoryview(getattr(top, key)) for key in ARRAYS}
         # What is left of the file without the arrays is small; a second array of the same key is still in it.
-        spans = sorted((self._address(v), len(v)) for v in views.values() if len(v))
-        rest, at = bytearray(), self.offset
+        spans = sorted((_offset(v, text), len(v)) for v in views.values() if len(v))
+        rest, at = bytearray(), 0
         for start, length in spans:
-            rest += self._map[at:start] + b"0"
+            rest += bytes(text[at:start]) + b"0"
             at = start + length
-        rest += self._map[at:]
+        rest += text[at:]
         try:
             keys = [key for key, _ in json.loads(rest, object_pairs_hook=list)]
-        except UnicodeDecodeError:
-            self.text(self.bytes())
-            raise
+        except (ValueError, RecursionError):
+            return None
         for key in ARRAYS:
             if keys.count(key) > 1:
                 raise self.error(f'the key "{key}" stands twice in this object')
+        return views
 
     def _arrays_by_scan(self) -> dict[str, Array]:
         text, place = self.text(self.bytes())
@@ -168,6 +190,15 @@ class Document:
         while self._map[end - 1 : end] in _BLANK:
             end -= 1
         return Array(self, raw=memoryview(self._map)[self.first_at : end], whole=True)
+
+
+def _offset(view: memoryview, whole: memoryview | mmap.mmap) -> int:
+    """Where a part of a buffer starts in it."""
+    return int(_address(view) - _address(whole))
+
+
+def _address(buffer: memoryview | mmap.mmap) -> int:
+    return int(np.frombuffer(buffer, dtype=np.uint8).ctypes.data)
 
 
 @dataclass
@@ -201,7 +232,7 @@ class Array:
 
         Raises `Refused` where the bounds of the array are not known.
         """
-        if self.raw is None or self.raw[-1:] != b"]":
+        if self.raw is None or bytes(self.raw[-1:]) != b"]":
             raise Refused("the file is not strict JSON")
         body = self.raw[1:-1]
         at = 0

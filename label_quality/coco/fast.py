@@ -11,12 +11,15 @@ from collections.abc import Collection
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 
 from label_quality.coco.document import Array
 from label_quality.coco.errors import Refused
 from label_quality.coco.segments import Segments
+from label_quality.coco.sinks import Texts
 
 T = TypeVar("T")
+_COLON = ord(":")
 
 
 def decode(
@@ -50,27 +53,28 @@ def check_keys(text: bytes, present: dict[str, int]) -> None:
 
     `present` says how many records have each key. Where the text holds just so many, none can stand twice.
     """
-    counts_agree = all(
-        len(re.findall(b'"%s"[ \t\n\r]*:' % key.encode(), text)) == n for key, n in present.items()
-    )
-    if not counts_agree or b"\\u" in text:  # an escape could hide a key
-        _refuse_twice(text, present.keys())
+    if b"\\u" in text or any(_stands(key.encode(), text) != n for key, n in present.items()):
+        _refuse_twice(text, present.keys())  # an escape could hide a key
 
 
-def check_object_keys(
-    text: bytes, present: dict[str, int], segmentations: list[bytes], found: Segments
-) -> None:
-    """`check_keys` for labels or predictions, whose segmentations were decoded to `found`.
+def _stands(key: bytes, text: bytes) -> int:
+    plain = text.count(b'"%s"' % key)  # as a key or as a value
+    return plain and len(re.findall(b'"%s"[ \t\n\r]*:' % key, text))
+
+
+def check_object_keys(text: bytes, present: dict[str, int], texts: Texts, found: Segments) -> None:
+    """`check_keys` for labels or predictions, whose segmentations `texts` were decoded to `found`.
 
     Every key has a colon, so where the text holds no more colons than keys are known, none can stand twice.
     """
-    present = present | {"segmentation": len(segmentations) - segmentations.count(b"")}
-    masks = b"[" + b",".join([segmentations[k] for k in found.rle_row.tolist()]) + b"]"
+    present = present | {"segmentation": int(np.count_nonzero(texts.lengths))}
+    masks = b"[" + b",".join([texts[k] for k in found.rle_row.tolist()]) + b"]"
     in_masks = masks.count(b":")
     in_counts = "".join([r.counts for r in found.rles if isinstance(r.counts, str)]).count(":")
     if in_masks != 2 * len(found.rles) + in_counts:
         _refuse_twice(masks, ("size", "counts"))
-    if text.count(b":") != sum(present.values()) + in_masks:
+    colons = np.count_nonzero(np.frombuffer(text, dtype=np.uint8) == _COLON)
+    if colons != sum(present.values()) + in_masks:
         check_keys(text, present)
 
 

@@ -60,27 +60,28 @@ def unsafe_name(name: str) -> str | None:
 
 
 def _check(root: str, name: str, width: int, height: int) -> FileCheck:
-    if why := unsafe_name(name):
+    why = unsafe_name(name)
+    path = root if why else os.path.realpath(f"{root}{os.sep}{name}")
+    if why is None and os.path.commonpath([root, path]) != root:
+        why = "a link leads out of the image folder"
+    if why:
         return FileCheck("unsafe_name", detail=f"the file name {name!r} is not followed: {why}")
-    path = os.path.realpath(os.path.join(root, name))
-    if os.path.commonpath([root, path]) != root:
-        return FileCheck(
-            "unsafe_name",
-            detail=f"the file name {name!r} is not followed: a link leads out of the image folder",
-        )
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(Path(path).stat().st_mode):
             return FileCheck("unreadable", detail=f"{name!r} is not a file")
-        file_width, file_height, orientation = read_header(path)
+        return _compare(*read_header(path), width, height)
     except (FileNotFoundError, NotADirectoryError):
         return FileCheck("missing", detail=f"there is no file {name!r}")
     except (
         Exception
     ) as error:  # Pillow's plugins raise whatever their format makes them stumble over
-        return FileCheck(
-            "unreadable",
-            detail=f"the header of {name!r} cannot be read: {_short(error, path, name)}",
-        )
+        why = _short(error, path, name)
+        return FileCheck("unreadable", detail=f"the header of {name!r} cannot be read: {why}")
+
+
+def _compare(
+    file_width: int, file_height: int, orientation: int | None, width: int, height: int
+) -> FileCheck:
     shown = (file_height, file_width) if (orientation or 1) >= 5 else (file_width, file_height)
     if shown == (width, height):
         return FileCheck("ok", *shown, orientation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -52,14 +52,12 @@ def take_categories(
 ) -> Rows:
     """Judges category records; `ids` are canonical and stand only once."""
     first: dict[str, Id] = {}
-    again = np.array(
-        [first.setdefault(r.name, key) != key for r, key in zip(records, ids, strict=True)],
-        dtype=bool,
-    )
+    names = [r.name for r in records]
+    again = [first.setdefault(name, key) != key for name, key in zip(names, ids, strict=True)]
     verdict.warn(
-        again,
+        np.array(again, dtype=np.bool_),
         "duplicate_category_name",
-        lambda k: f"the name {records[k].name!r} is also that of category {first[records[k].name]}",
+        lambda k: f"the name {names[k]!r} is also that of category {first[names[k]]}",
     )
     kept = np.flatnonzero(verdict.kept)
     numbers, originals = _numbered(ids, numbering, kept)
@@ -75,7 +73,7 @@ def take_categories(
 def take_images(
     records: Sequence[Image] | Sequence[LooseImage],
     ids: Sequence[Id],
-    lists: dict[str, Sequence[Sequence[Id] | None]],
+    lists: Mapping[str, Sequence[Sequence[Id] | None]],
     numbering: Numbering,
     categories: Rows,
     verdict: Verdict,

@@ -14,7 +14,6 @@ from label_quality.coco.images import Rows
 from label_quality.coco.quarantine import Quarantine, Warnings, to_table
 from label_quality.coco.rules import judge
 from label_quality.coco.segments import NONE
-from label_quality.coco.sinks import strings
 from label_quality.coco.verdict import Verdict
 
 LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
@@ -43,13 +42,13 @@ class Taken:
 
 @dataclass
 class Chunk:
-    """Labels of sound shape. `mask_texts` gives the segmentations of some rows as they stand in the file."""
+    """Labels of sound shape. `masks_of` gives the segmentations of some rows to the letter, as strings."""
 
     ids: np.ndarray  # int64
     originals: list[str | None] | None
     position: np.ndarray  # int64
     objects: Objects
-    mask_texts: Callable[[np.ndarray], list[bytes]]
+    masks_of: Callable[[np.ndarray], pa.Array]
     verdict: Verdict
 
     def judge(self, taken: Taken, batch: str) -> tuple[dict[str, np.ndarray], pa.Table]:
@@ -57,13 +56,12 @@ class Chunk:
         area, _ = judge(self.objects, self.verdict)
         rows = np.flatnonzero(self.verdict.kept)
         objects = self.objects
-        assert objects.area is not None and objects.crowd is not None
         kind = objects.segments.kind[rows]
         box = objects.box[rows]
         columns: dict[str, Any] = {
             "annotation_id": self.ids[rows],
-            "image_id": _ids_of(taken.images, objects.image_row[rows]),
-            "category_id": _ids_of(taken.categories, objects.category_row[rows]),
+            "image_id": _ids_of(taken.images, objects.placed.image_row[rows]),
+            "category_id": _ids_of(taken.categories, objects.placed.category_row[rows]),
             "x": box[:, 0],
             "y": box[:, 1],
             "width": box[:, 2],
@@ -79,7 +77,7 @@ class Chunk:
         masks = to_table(
             "annotation_masks",
             batch,
-            {"annotation_id": self.ids[masked], "segmentation": strings(self.mask_texts(masked))},
+            {"annotation_id": self.ids[masked], "segmentation": self.masks_of(masked)},
         )
         return columns, masks
 
@@ -87,16 +85,18 @@ class Chunk:
         """Adds what `judge` found to `taken`."""
         taken.parts.append(columns)
         for row, issue, detail in self.verdict.warnings:
-            image = int(taken.images.ids[self.objects.image_row[row]])
+            image = int(taken.images.ids[self.objects.placed.image_row[row]])
             position = int(self.position[row])
             taken.warnings.add("annotation", position, issue, int(self.ids[row]), image, detail)
 
 
 def _ids_of(table: Rows, rows: np.ndarray) -> np.ndarray:
-    return table.ids[rows] if len(rows) else np.zeros(0, np.int64)
+    ids: np.ndarray = table.ids[rows] if len(rows) else np.zeros(0, np.int64)
+    return ids
 
 
 def _take(texts: list[str | None] | None, rows: np.ndarray) -> np.ndarray:
     if texts is None:
         return np.full(len(rows), None, dtype=object)
-    return np.array(texts, dtype=object)[rows]
+    taken: np.ndarray = np.array(texts, dtype=object)[rows]
+    return taken

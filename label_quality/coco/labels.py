@@ -69,28 +69,32 @@ def read_labels(
     name = file_name or path.name
     sink = Restartable(write_masks)
     with Document(path, name) as document:
-        arrays = label_arrays(document)
         taken = None
         if reader != "tolerant":
             try:
-                taken = labels_fast.read(arrays, batch, sink)
+                taken = labels_fast.read(label_arrays(document, glance=True), batch, sink)
             except Refused:
                 if reader == "fast":
                     raise
                 sink.restart()
         used = "tolerant" if taken is None else "fast"
-        taken = taken or labels_tolerant.read(arrays, batch, sink)
+        taken = taken or labels_tolerant.read(label_arrays(document), batch, sink)
     return _finish(taken, batch, name, images, header_threads, used)
 
 
-def label_arrays(document: Document) -> dict[str, Array]:
-    """The three arrays of an annotation file. Raises `UnreadableFile` if it is none."""
+def label_arrays(document: Document, *, glance: bool = False) -> dict[str, Array]:
+    """The three arrays of an annotation file. Raises `UnreadableFile` if it is none.
+
+    At a `glance`, the end of the annotations may be a wrong guess, which shows when they are decoded.
+    """
     if document.first == b"[":
         raise document.error(
             "a list stands here, as in a results file; an annotation file is an object "
             "with the lists images, annotations and categories"
         )
-    arrays = document.arrays()
+    arrays = document.arrays_at_a_glance() if glance else None
+    if arrays is None or not arrays.keys() >= {"images", "annotations", "categories"}:
+        arrays = document.arrays()
     for key in ("images", "annotations", "categories"):
         if key not in arrays:
             raise document.error(f'the object that starts here has no list "{key}"')

@@ -17,7 +17,7 @@ from label_quality.coco.images import take_categories, take_images
 from label_quality.coco.label_chunks import LISTS, Chunk, Taken
 from label_quality.coco.pipeline import in_order
 from label_quality.coco.records import Annotation, Category, Image
-from label_quality.coco.sinks import Restartable
+from label_quality.coco.sinks import Restartable, Texts
 from label_quality.coco.verdict import Verdict
 
 CHUNK_BYTES = 4 << 20
@@ -97,22 +97,19 @@ def _chunk(
     )
     if (image_row < 0).any() or (category_row < 0).any():
         raise Refused("a label refers to an image or a category that is not there")
-    texts = [bytes(r.segmentation) for r in records]
+    texts = Texts([bytes(r.segmentation) for r in records])
     found = segments.from_texts(texts)
-    objects = columns.labels(records, image_row, category_row, sizes, found)
+    objects = columns.labels(records, sizes.place(image_row, category_row), found)
     present = {
         "id": len(records),
         "image_id": len(records),
         "category_id": len(records),
         "bbox": int(objects.has_box.sum()),
-        "area": int(objects.has_area.sum()),  # type: ignore[union-attr]
+        "area": int(objects.has_area.sum()),
         "iscrowd": sum(r.iscrowd is not None for r in records),
     }
     fast.check_object_keys(text, present, texts, found)
 
-    def mask_texts(rows: np.ndarray) -> list[bytes]:
-        return texts if len(rows) == len(texts) else [texts[k] for k in rows.tolist()]
-
     ids = columns.integers([r.id for r in records])
     position = np.arange(start, start + len(records))
-    return Chunk(ids, None, position, objects, mask_texts, Verdict(len(records)))
+    return Chunk(ids, None, position, objects, texts.column, Verdict(len(records)))

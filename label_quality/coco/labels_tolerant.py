@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from label_quality.coco import columns, segments
 from label_quality.coco.columns import ImageSizes
@@ -85,9 +86,10 @@ def _chunk(
 ) -> Chunk:
     objects = columns.labels(
         group.records,
-        taken.images.references.rows(group.ids["image_id"]),
-        taken.categories.references.rows(group.ids["category_id"]),
-        sizes,
+        sizes.place(
+            taken.images.references.rows(group.ids["image_id"]),
+            taken.categories.references.rows(group.ids["category_id"]),
+        ),
         segments.from_values([r.segmentation for r in group.records]),
     )
     verdict = Verdict(len(objects))
@@ -97,6 +99,6 @@ def _chunk(
         [i if isinstance(i, str) else None for i in group.ids["id"]],
         group.position,
         objects,
-        lambda rows: [group.segmentation(k).encode() for k in rows.tolist()],
+        lambda rows: pa.array([group.segmentation(k) for k in rows.tolist()], pa.string()),
         verdict,
     )

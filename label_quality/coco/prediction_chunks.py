@@ -14,7 +14,7 @@ from label_quality.coco.ids import References
 from label_quality.coco.quarantine import to_table
 from label_quality.coco.rules import judge
 from label_quality.coco.segments import NONE
-from label_quality.coco.sinks import Restartable, strings
+from label_quality.coco.sinks import Restartable
 from label_quality.coco.verdict import Verdict
 
 
@@ -60,11 +60,11 @@ class Target:
 
 @dataclass
 class Chunk:
-    """Predictions of sound shape. `mask_texts` gives the segmentations of some rows as they stand in the file."""
+    """Predictions of sound shape. `masks_of` gives the segmentations of some rows to the letter, as strings."""
 
     position: np.ndarray  # int64
     objects: Objects
-    mask_texts: Callable[[np.ndarray], list[bytes]]
+    masks_of: Callable[[np.ndarray], pa.Array]
     verdict: Verdict
 
     def judge(self, target: Target) -> tuple[pa.Table, pa.Table]:
@@ -76,8 +76,8 @@ class Chunk:
         table: dict[str, Any] = {
             "model": pa.repeat(target.model, len(rows)),
             "prediction_id": self.position[rows],
-            "image_id": _ids_of(target.image_ids, objects.image_row[rows]),
-            "category_id": _ids_of(target.category_ids, objects.category_row[rows]),
+            "image_id": _ids_of(target.image_ids, objects.placed.image_row[rows]),
+            "category_id": _ids_of(target.category_ids, objects.placed.category_row[rows]),
             "score": objects.score[rows],
             "x": box[:, 0],
             "y": box[:, 1],
@@ -89,7 +89,7 @@ class Chunk:
         masks = {
             "model": pa.repeat(target.model, len(masked)),
             "prediction_id": self.position[masked],
-            "segmentation": strings(self.mask_texts(masked)),
+            "segmentation": self.masks_of(masked),
         }
         return (
             to_table("imported_predictions", target.batch, table),

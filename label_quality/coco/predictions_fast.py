@@ -6,8 +6,6 @@ text of the mask. Both are strict about types.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -21,6 +19,7 @@ from label_quality.coco.pipeline import in_order
 from label_quality.coco.prediction_chunks import Chunk, Target
 from label_quality.coco.records import Prediction
 from label_quality.coco.segments import NONE, Segments
+from label_quality.coco.sinks import Texts
 from label_quality.coco.verdict import Verdict
 
 CHUNK_BYTES = 4 << 20
@@ -51,7 +50,7 @@ def read(array: Array, target: Target) -> int:
         chunk = Chunk(
             np.arange(len(objects)),
             objects,
-            lambda rows: [texts[k] for k in rows.tolist()],
+            texts.column,
             Verdict(len(objects)),
         )
         rows, masks = chunk.judge(target)
@@ -74,7 +73,7 @@ def _moved(table: pa.Table, by: int) -> pa.Table:
     return table.set_column(at, table.schema.field(at), moved)
 
 
-def _plain(text: bytes, target: Target) -> tuple[Objects, list[bytes]] | None:
+def _plain(text: bytes, target: Target) -> tuple[Objects, Texts] | None:
     """A chunk of records without masks, or None if it is not plainly that. Raises `Refused`."""
     if any(mark in text for mark in _NOT_PLAIN) or not text.isascii():
         return None
@@ -104,21 +103,17 @@ def _plain(text: bytes, target: Target) -> tuple[Objects, list[bytes]] | None:
     image_row, category_row = _rows(
         column["image_id"].to_numpy(), column["category_id"].to_numpy(), target
     )
-    width, height = target.sizes.of(image_row)
-    objects = Objects(
-        image_row,
-        category_row,
-        width,
-        height,
+    objects = Objects.predictions(
+        target.sizes.place(image_row, category_row),
         boxes.to_numpy().reshape(n, 4) + 0.0,
         np.ones(n, dtype=bool),
         Segments(np.full(n, NONE, dtype=np.uint8)),
-        score=column["score"].to_numpy() + 0.0,
+        column["score"].to_numpy() + 0.0,
     )
-    return objects, []
+    return objects, Texts([])
 
 
-def _any(text: bytes, target: Target) -> tuple[Objects, list[bytes]]:
+def _any(text: bytes, target: Target) -> tuple[Objects, Texts]:
     """A chunk of records with the texts of their masks. Raises `Refused`."""
     records, text = fast.decode(text, _decoder)
     image_row, category_row = _rows(
@@ -126,9 +121,9 @@ def _any(text: bytes, target: Target) -> tuple[Objects, list[bytes]]:
         columns.integers([r.category_id for r in records]),
         target,
     )
-    texts = [bytes(r.segmentation) for r in records]
+    texts = Texts([bytes(r.segmentation) for r in records])
     found = segments.from_texts(texts)
-    objects = columns.predictions(records, image_row, category_row, target.sizes, found)
+    objects = columns.predictions(records, target.sizes.place(image_row, category_row), found)
     present = dict.fromkeys(("image_id", "category_id", "score"), len(records))
     present["bbox"] = int(objects.has_box.sum())
     fast.check_object_keys(text, present, texts, found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from label_quality.coco import columns, segments
 from label_quality.coco.document import Array
 from label_quality.coco.prediction_chunks import Chunk, Target
@@ -30,9 +32,10 @@ def read(array: Array, target: Target, quarantine: Quarantine) -> int:
 def _chunk(group: Batch[LoosePrediction], target: Target, quarantine: Quarantine) -> Chunk:
     objects = columns.predictions(
         group.records,
-        target.images.rows(group.ids["image_id"]),
-        target.categories.rows(group.ids["category_id"]),
-        target.sizes,
+        target.sizes.place(
+            target.images.rows(group.ids["image_id"]),
+            target.categories.rows(group.ids["category_id"]),
+        ),
         segments.from_values([r.segmentation for r in group.records]),
     )
     verdict = Verdict(len(objects))
@@ -40,6 +43,6 @@ def _chunk(group: Batch[LoosePrediction], target: Target, quarantine: Quarantine
     return Chunk(
         group.position,
         objects,
-        lambda rows: [group.segmentation(k).encode() for k in rows.tolist()],
+        lambda rows: pa.array([group.segmentation(k) for k in rows.tolist()], pa.string()),
         verdict,
     )

@@ -56,7 +56,7 @@ def compressed(texts: Sequence[str]) -> Sums:
 
 def _groups(data: np.ndarray, stops: np.ndarray, size: np.ndarray) -> np.ndarray:
     """The numbers that stand in the characters, int64: group k ends at ``stops[k]``."""
-    values = ((data[stops] & 31).astype(np.int64) ^ 16) - 16
+    values: np.ndarray = ((data[stops] & 31).astype(np.int64) ^ 16) - 16
     for further in range(1, _MAX_CHARACTERS):
         more = np.flatnonzero(size > further)
         if not len(more):

@@ -43,7 +43,7 @@ def judge(objects: Objects, verdict: Verdict) -> tuple[np.ndarray, np.ndarray]:
     area, extent = _masks(objects, verdict)
     _box_from_mask(objects, verdict, extent)
     _boxes(objects, verdict)
-    if objects.area is not None:
+    if objects.are_labels:
         _label_warnings(objects, verdict, area, extent)
         box_area = objects.box[:, 2] * objects.box[:, 3]
         default = np.where(np.isnan(area), box_area, area)
@@ -58,7 +58,10 @@ def dangling(
     verdict: Verdict,
 ) -> None:
     """Turns down records whose image or category is not there; says so if it was quarantined itself."""
-    for kind, rows in (("image", objects.image_row), ("category", objects.category_row)):
+    for kind, rows in (
+        ("image", objects.placed.image_row),
+        ("category", objects.placed.category_row),
+    ):
         ids = references[f"{kind}_id"]
 
         def reason(k: int, kind: str = kind, ids: list[Any] = ids) -> str:
@@ -78,18 +81,15 @@ def _box_text(objects: Objects, row: int) -> str:
 
 
 def _finite_scalars(objects: Objects, verdict: Verdict) -> None:
-    if objects.score is not None:
-        score = objects.score
-        verdict.reject(~np.isfinite(score), lambda k: f"score is {score[k]}")
-        outside = ~((score >= 0) & (score <= 1))
-        verdict.reject(outside, lambda k: f"score {_number(score[k])} is not between 0 and 1")
-    if objects.area is not None and objects.has_area is not None and objects.crowd is not None:
-        area, crowd = objects.area, objects.crowd
-        verdict.reject(objects.has_area & ~np.isfinite(area), lambda k: f"area is {area[k]}")
-        verdict.reject(area < 0, lambda k: f"area {_number(area[k])} is negative")
-        verdict.reject(area > MAX_COORDINATE**2, lambda k: f"area {_number(area[k])} is too large")
-        odd = (crowd != 0) & (crowd != 1)
-        verdict.reject(odd, lambda k: f"iscrowd is {_number(crowd[k])}, not 0 or 1")
+    score, area, crowd = objects.score, objects.area, objects.crowd
+    verdict.reject(~np.isfinite(score), lambda k: f"score is {score[k]}")
+    outside = ~((score >= 0) & (score <= 1))
+    verdict.reject(outside, lambda k: f"score {_number(score[k])} is not between 0 and 1")
+    verdict.reject(objects.has_area & ~np.isfinite(area), lambda k: f"area is {area[k]}")
+    verdict.reject(area < 0, lambda k: f"area {_number(area[k])} is negative")
+    verdict.reject(area > MAX_COORDINATE**2, lambda k: f"area {_number(area[k])} is too large")
+    odd = (crowd != 0) & (crowd != 1)
+    verdict.reject(odd, lambda k: f"iscrowd is {_number(crowd[k])}, not 0 or 1")
     box = objects.box
     infinite = objects.has_box & ~np.isfinite(box).all(axis=1)
     verdict.reject(
@@ -101,7 +101,7 @@ def _finite_scalars(objects: Objects, verdict: Verdict) -> None:
 
 def _masks(objects: Objects, verdict: Verdict) -> tuple[np.ndarray, np.ndarray]:
     segments = objects.segments
-    pixels = objects.image_width * objects.image_height
+    pixels = objects.placed.image_width * objects.placed.image_height
     verdict.reject(
         (segments.kind != NONE) & (pixels > MAX_PIXELS),
         lambda k: f"its image has {pixels[k]} pixels, and masks can have {MAX_PIXELS} at most",
@@ -109,7 +109,7 @@ def _masks(objects: Objects, verdict: Verdict) -> tuple[np.ndarray, np.ndarray]:
     _polygons(objects, verdict)
     _run_lengths(objects, verdict, pixels)
     # Only a missing box has to be taken from the mask of a prediction; nothing else is asked of the mask.
-    needed = verdict.kept if objects.area is not None else verdict.kept & ~objects.has_box
+    needed = verdict.kept if objects.are_labels else verdict.kept & ~objects.has_box
     sound = _only(segments, needed)
     area, extent = polygon_geometry(sound)
     if sound.rles:
@@ -137,7 +137,7 @@ def _polygons(objects: Objects, verdict: Verdict) -> None:
     owner = rows[np.searchsorted(np.cumsum(lengths), infinite, side="right")]
     bad[owner] = True
     verdict.reject(bad, lambda k: "a polygon holds a number that is not finite")
-    side = np.maximum(objects.image_width, objects.image_height)
+    side = np.maximum(objects.placed.image_width, objects.placed.image_height)
     filled = lengths > 0
     starts = (np.cumsum(lengths) - lengths)[filled]
     reach = np.zeros(len(objects))
@@ -149,7 +149,7 @@ def _polygons(objects: Objects, verdict: Verdict) -> None:
         reach > (FAR + 1) * side,
         lambda k: (
             f"a polygon reaches to {_number(reach[k])}, far outside the image of "
-            f"{objects.image_width[k]} × {objects.image_height[k]} pixels"
+            f"{objects.placed.image_width[k]} × {objects.placed.image_height[k]} pixels"
         ),
     )
 
@@ -163,12 +163,14 @@ def _run_lengths(objects: Objects, verdict: Verdict, pixels: np.ndarray) -> None
     for row, one in zip(rows.tolist(), rles, strict=True):
         size[row] = one.size
     is_rle = objects.segments.kind == RLE
-    differs = is_rle & ((size[:, 0] != objects.image_height) | (size[:, 1] != objects.image_width))
+    differs = is_rle & (
+        (size[:, 0] != objects.placed.image_height) | (size[:, 1] != objects.placed.image_width)
+    )
     verdict.reject(
         differs,
         lambda k: (
             f"the run lengths are of a mask of {size[k, 1]} × {size[k, 0]} pixels (width × height), "
-            f"the image has {objects.image_width[k]} × {objects.image_height[k]}"
+            f"the image has {objects.placed.image_width[k]} × {objects.placed.image_height[k]}"
         ),
     )
     total, sound = np.zeros(n, dtype=np.int64), np.ones(n, dtype=bool)
@@ -211,7 +213,7 @@ def _boxes(objects: Objects, verdict: Verdict) -> None:
     x, y, width, height = objects.box.T
     with np.errstate(invalid="ignore"):
         flat = ~((width > 0) & (height > 0) & (width * height > 0))
-        outside = (x >= objects.image_width) | (y >= objects.image_height)
+        outside = (x >= objects.placed.image_width) | (y >= objects.placed.image_height)
         outside |= (x + width <= 0) | (y + height <= 0)
     verdict.reject(
         flat,
@@ -221,7 +223,7 @@ def _boxes(objects: Objects, verdict: Verdict) -> None:
         outside,
         lambda k: (
             f"the box {_box_text(objects, k)} lies outside the image of "
-            f"{objects.image_width[k]} × {objects.image_height[k]} pixels"
+            f"{objects.placed.image_width[k]} × {objects.placed.image_height[k]} pixels"
         ),
     )
 
@@ -231,14 +233,14 @@ def _label_warnings(
 ) -> None:
     x, y, width, height = objects.box.T
     edges = np.stack([x, y, x + width, y + height], axis=1)
-    limit = np.stack([objects.image_width, objects.image_height], axis=1)
+    limit = np.stack([objects.placed.image_width, objects.placed.image_height], axis=1)
     beyond = np.concatenate([-edges[:, :2], edges[:, 2:] - limit], axis=1).max(axis=1)
     verdict.warn(
         beyond > OUTSIDE_TOLERANCE,
         "box_outside_image",
         lambda k: (
-            f"the box {_box_text(objects, k)} leaves the image of {objects.image_width[k]} × "
-            f"{objects.image_height[k]} pixels by {beyond[k]:.1f} px"
+            f"the box {_box_text(objects, k)} leaves the image of {objects.placed.image_width[k]} × "
+            f"{objects.placed.image_height[k]} pixels by {beyond[k]:.1f} px"
         ),
     )
     masked = objects.segments.kind != NONE
@@ -254,7 +256,6 @@ def _label_warnings(
         ),
     )
     given = objects.area
-    assert given is not None and objects.has_area is not None
     with np.errstate(invalid="ignore"):
         allowed = np.maximum(AREA_RELATIVE * np.maximum(given, area), AREA_ABSOLUTE)
         differs = objects.has_area & (np.abs(given - area) > allowed)

@@ -66,8 +66,10 @@ def _short_int(digits: str) -> int | float:
     )
 
 
-_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(object_pairs_hook=_object).scan_once
-_scan_long: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(
+_Scan = Callable[[str, int], tuple[Any, int]]
+# The attribute is as old as the module, and what the documented raw_decode calls; it gives the place of an error.
+_scan: _Scan = json.JSONDecoder(object_pairs_hook=_object).scan_once  # type: ignore[attr-defined]
+_scan_long: _Scan = json.JSONDecoder(  # type: ignore[attr-defined]
     object_pairs_hook=_object, parse_int=_short_int
 ).scan_once
 

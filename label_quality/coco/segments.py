@@ -17,6 +17,7 @@ import pyarrow.json as pa_json
 from label_quality.coco import masks, rle
 from label_quality.coco.errors import Refused
 from label_quality.coco.records import Rle
+from label_quality.coco.sinks import Texts
 
 NONE, POLYGON, RLE = 0, 1, 2
 _POLYGON_LINE = pa.schema([("p", pa.list_(pa.list_(pa.float64())))])
@@ -50,34 +51,36 @@ class Segments:
 
 def from_values(values: Sequence[list[list[float]] | Rle | None]) -> Segments:
     """Segments of records that the tolerant reader converted."""
-    kind = np.array(
-        [NONE if not v else RLE if isinstance(v, Rle) else POLYGON for v in values], dtype=np.uint8
-    )
-    polygons = np.flatnonzero(kind == POLYGON)
-    parts = [values[row] for row in polygons]
-    flat = list(chain.from_iterable(parts))  # type: ignore[arg-type]
-    lengths = np.array([len(p) for p in flat], dtype=np.int64)
-    rle_row = np.flatnonzero(kind == RLE)
+    polygons = [(row, v) for row, v in enumerate(values) if isinstance(v, list) and v]
+    rles = [(row, v) for row, v in enumerate(values) if isinstance(v, Rle)]
+    parts = [(row, part) for row, v in polygons for part in v]
+    kind = np.full(len(values), NONE, dtype=np.uint8)
+    kind[[row for row, _ in polygons]] = POLYGON
+    kind[[row for row, _ in rles]] = RLE
+    lengths = np.array([len(part) for _, part in parts], dtype=np.int64)
     return Segments(
         kind,
-        np.repeat(polygons, [len(p) for p in parts]).astype(np.int64),  # type: ignore[arg-type]
+        np.array([row for row, _ in parts], dtype=np.int64),
         lengths,
-        np.fromiter(chain.from_iterable(flat), np.float64, int(lengths.sum())),
-        rle_row,
-        [values[row] for row in rle_row],  # type: ignore[misc]
+        np.fromiter(
+            chain.from_iterable([part for _, part in parts]), np.float64, int(lengths.sum())
+        ),
+        np.array([row for row, _ in rles], dtype=np.int64),
+        [v for _, v in rles],
     )
 
 
-def from_texts(texts: Sequence[bytes]) -> Segments:
-    """Segments of records whose segmentation is sound JSON (b"" where there is none). Raises `Refused`."""
-    kind = np.fromiter((_KINDS.get(t[:1], 255) for t in texts), np.uint8, len(texts))
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    if (kind == 255).any() or any(texts[k] != b"null" for k in np.flatnonzero(kind == _NULL)):
+def from_texts(texts: Texts) -> Segments:
+    """Segments of records whose segmentation is sound JSON (empty where there is none). Raises `Refused`."""
+    first = texts.first_bytes()
+    kind = np.full(len(texts), NONE, dtype=np.uint8)
+    kind[(first == ord("[")) & (texts.lengths > len("[]"))] = POLYGON
+    kind[first == ord("{")] = RLE
+    known = (kind != NONE) | (first == ord("[")) | (first == ord("n")) | (first == 0)
+    if not known.all():
         raise Refused("a segmentation is neither polygons nor run lengths")
-    kind[(kind == _NULL) | ((kind == POLYGON) & (lengths == len("[]")))] = NONE
     polygons, rle_row = np.flatnonzero(kind == POLYGON), np.flatnonzero(kind == RLE)
-    chosen = [texts[k] for k in polygons.tolist()]
-    per_record, lengths, coordinates = _parse_polygons(chosen)
+    per_record, lengths, coordinates = _parse_polygons([texts[k] for k in polygons.tolist()])
     kind[polygons[per_record == 0]] = NONE
     try:
         rles = _decode_rles.decode(b"[" + b",".join([texts[k] for k in rle_row.tolist()]) + b"]")
@@ -86,15 +89,8 @@ def from_texts(texts: Sequence[bytes]) -> Segments:
     return Segments(kind, np.repeat(polygons, per_record), lengths, coordinates, rle_row, rles)
 
 
-_NULL = 3
-_KINDS = {b"": NONE, b"n": _NULL, b"[": POLYGON, b"{": RLE}
-_Polygons = tuple[
-    np.ndarray, np.ndarray, np.ndarray
-]  # parts of each record, numbers of each part, the numbers
-
-
-def _parse_polygons(texts: list[bytes]) -> _Polygons:
-    """The polygons. Raises `Refused` if they are not lists of lists of numbers.
+def _parse_polygons(texts: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Parts of each record, numbers of each part, and the numbers. Raises `Refused` if they are not such lists.
 
     Arrow's JSON reader is strict about types and rounds as Python does, and it lets other threads run.
     """
@@ -152,14 +148,13 @@ def polygon_geometry(segments: Segments) -> tuple[np.ndarray, np.ndarray]:
 def rle_counts(rles: Sequence[Rle]) -> tuple[np.ndarray, np.ndarray]:
     """For each mask: the sum of its counts, int64, and whether the counts can be decoded and none is negative."""
     total, sound = np.zeros(len(rles), dtype=np.int64), np.zeros(len(rles), dtype=bool)
-    is_text = np.array([isinstance(one.counts, str) for one in rles], dtype=bool)
-    for rows, add_up in (
-        (np.flatnonzero(is_text).tolist(), rle.compressed),
-        (np.flatnonzero(~is_text).tolist(), rle.uncompressed),
+    texts = [(k, one.counts) for k, one in enumerate(rles) if isinstance(one.counts, str)]
+    lists = [(k, one.counts) for k, one in enumerate(rles) if isinstance(one.counts, list)]
+    for rows, sums in (
+        ([k for k, _ in texts], rle.compressed([counts for _, counts in texts])),
+        ([k for k, _ in lists], rle.uncompressed([counts for _, counts in lists])),
     ):
-        if rows:
-            sums = add_up([rles[k].counts for k in rows])  # type: ignore[operator]
-            total[rows], sound[rows] = sums.total, sums.sound
+        total[rows], sound[rows] = sums.total, sums.sound
     return total, sound
 
 

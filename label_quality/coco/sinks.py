@@ -34,10 +34,33 @@ class Restartable:
         self._skip = self.rows
 
 
-def strings(texts: Sequence[bytes]) -> pa.Array:
-    """A string column from UTF-8 texts, without a detour through `str`."""
-    offsets = np.zeros(len(texts) + 1, dtype=np.int32)
-    np.cumsum([len(t) for t in texts], out=offsets[1:])
-    return pa.StringArray.from_buffers(
-        len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(texts))
-    )
+class Texts:
+    """UTF-8 texts end to end, for string columns without a detour through `str`."""
+
+    def __init__(self, texts: Sequence[bytes]) -> None:
+        self._texts = texts
+        self.data = b"".join(texts)
+        self.lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __getitem__(self, row: int) -> bytes:
+        return self._texts[row]
+
+    def first_bytes(self) -> np.ndarray:
+        """The first byte of each text, uint8 (n,); 0 where there is none."""
+        first = np.zeros(len(self), dtype=np.uint8)
+        filled = np.flatnonzero(self.lengths)
+        starts = (np.cumsum(self.lengths) - self.lengths)[filled]
+        first[filled] = np.frombuffer(self.data, dtype=np.uint8)[starts]
+        return first
+
+    def column(self, rows: np.ndarray) -> pa.Array:
+        """A string column of these rows, which are in order."""
+        lengths = self.lengths[rows]
+        data = self.data
+        if lengths.sum() != len(data):
+            data = b"".join([self._texts[row] for row in rows.tolist()])
+        offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+        return pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets), pa.py_buffer(data))

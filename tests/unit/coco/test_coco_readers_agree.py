@@ -86,7 +86,7 @@ def test_a_bad_record_late_in_the_file_leaves_nothing_twice_and_nothing_out(
 ):
     for record in document.annotations:
         if data.draw(st.integers(0, 4)) == 0:
-            record |= data.draw(_damage)
+            record.update(data.draw(_damage))
     assert read(document).same_tables(read(document, "tolerant"))
 
 
