@@ -1,9 +1,9 @@
 """Inaccurate: label and prediction are the same object, but agree less than such pairs do.
 
 deviation = (typical − IoU) / (1.4826 · MAD + 0.02), typical and MAD (median absolute deviation) among the assigned
-pairs of the same model, category and size (of the size alone where those are fewer than 20). z is the mean deviation of
-box, mask and boundary IoU (without a mask the box's counts for all three, without a boundary the mask's for both).
-score = √confidence × z² / (z² + 4): two robust standard deviations are worth one half.
+pairs of the same model, category and size (where those are fewer than 20, of the size; where these are, of the model).
+z is the mean deviation of box, mask and boundary IoU (without a mask the box's counts for all three, without a boundary
+the mask's for both). score = √confidence × z² / (z² + 4): two robust standard deviations are worth one half.
 The label's edges minus the prediction's name the error: loose, tight, shifted, or one edge.
 """
 
@@ -36,7 +36,7 @@ def score(con: DuckDBPyConnection) -> None:
     )
     medians = ", ".join(f"median({o}) as m_{o}, mad({o}) as d_{o}" for o in _OVERLAPS)
     typical = ", ".join(
-        f"case when f.n >= {_ENOUGH} then f.{k}_{o} else c.{k}_{o} end as {k}_{o}"
+        f"case when f.n >= {_ENOUGH} then f.{k}_{o} when c.n >= {_ENOUGH} then c.{k}_{o} else w.{k}_{o} end as {k}_{o}"
         for o in _OVERLAPS
         for k in "md"
     )
@@ -49,10 +49,14 @@ def score(con: DuckDBPyConnection) -> None:
         with fine as (
           select model, category_id, size, count(*) as n, {medians} from _same group by model, category_id, size
         ), coarse as (
-          select model, size, {medians} from _same group by model, size
+          select model, size, count(*) as n, {medians} from _same group by model, size
+        ), whole as (
+          -- Only of models that have a rare size: in a large batch there is none.
+          select model, {medians} from _same semi join (from coarse where n < {_ENOUGH}) using (model) group by model
         ), compared as (
           select a.*, {typical}
           from _same a join fine f using (model, category_id, size) join coarse c using (model, size)
+            left join whole w using (model)
         ), measured as (
           select *, {deviations} from compared
         ), judged as (
