@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 # Steps of an audit that make the second opinion: what ObjectLab's find_label_issues does.
-SCORING_STEPS = ("overlaps", "finding_scores", "findings")
+SCORING_STEPS = ("prediction_overlaps", "finding_scores", "findings")
 GB = 1e9
 
 # One row of results: a run of one command, repeated. `runs` holds one entry per repeat.
@@ -180,13 +180,14 @@ def mask_lines(sections: Sections) -> list[str]:
     """What masks cost: the overlaps step with and without them, same detections."""
     boxes = steps(row_of(sections, "masks", "audit"))
     masks = steps(row_of(sections, "masks", "audit with masks"))
-    if "overlaps" not in boxes or "overlaps" not in masks:
+    if "prediction_overlaps" not in boxes or "prediction_overlaps" not in masks:
         return ["- cost of mask overlaps: not measured"]
-    extra = masks["overlaps"] - boxes["overlaps"]
+    extra = masks["prediction_overlaps"] - boxes["prediction_overlaps"]
     parts = [f"{n} {s:.2f} s" for n, s in masks.items() if "mask" in n]
     return [
-        f"- cost of mask overlaps: {extra:.2f} s (overlaps {masks['overlaps']:.2f} s with masks, "
-        f"{boxes['overlaps']:.2f} s with boxes)" + (f"; {', '.join(parts)}" if parts else "")
+        f"- cost of mask overlaps: {extra:.2f} s (overlaps {masks['prediction_overlaps']:.2f} s with masks, "
+        f"{boxes['prediction_overlaps']:.2f} s with boxes)"
+        + (f"; {', '.join(parts)}" if parts else "")
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 import report
 import speed
 
-SCORING = {"overlaps": 0.5, "finding_scores": 0.3, "findings": 0.2, "ingest": 3.0}
+SCORING = {"prediction_overlaps": 0.5, "finding_scores": 0.3, "findings": 0.2, "ingest": 3.0}
 
 
 def run(wall: float, peak: float = 1e9, *, worked: bool = True, **more: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def test_scoring_against_objectlab() -> None:
     slow["val"]["rows"]["audit"]["runs"] = [run(5.0, seconds=SCORING | {"findings": 10.0})]
     assert report.bars(slow)[3].verdict == "NOT met"
     untold = sections()
-    untold["val"]["rows"]["audit"]["runs"] = [run(5.0, seconds={"overlaps": 0.1})]
+    untold["val"]["rows"]["audit"]["runs"] = [run(5.0, seconds={"prediction_overlaps": 0.1})]
     assert report.bars(untold)[3].verdict == "not judged"
 
 
@@ -86,10 +86,10 @@ def test_page_tells_losses_and_conditions() -> None:
 
 
 def test_mask_cost() -> None:
-    masks = section(audit=[run(5.0, seconds={"overlaps": 0.5})])
+    masks = section(audit=[run(5.0, seconds={"prediction_overlaps": 0.5})])
     masks["rows"]["audit with masks"] = {
         "images": 5000,
-        "runs": [run(9.0, seconds={"overlaps": 3.0})],
+        "runs": [run(9.0, seconds={"prediction_overlaps": 3.0})],
     }
     assert "cost of mask overlaps: 2.50 s" in report.mask_lines({"masks": masks})[0]
     assert "not measured" in report.mask_lines({"masks": section(audit=[run(5.0)])})[0]
@@ -108,7 +108,7 @@ def test_audit_reads_the_summary(tmp_path: Path) -> None:
     program = tmp_path / "python"
     program.write_text(
         '#!/bin/sh\nwhile [ $# -gt 1 ]; do [ "$1" = --json ] && file=$2; shift; done\n'
-        'echo \'{"seconds": {"overlaps": 1.5}}\' > "$file"\nexit 1\n'
+        'echo \'{"seconds": {"prediction_overlaps": 1.5}}\' > "$file"\nexit 1\n'
     )
     program.chmod(0o755)
     work = tmp_path / "work"
@@ -116,4 +116,4 @@ def test_audit_reads_the_summary(tmp_path: Path) -> None:
     setting = speed.Setting(str(program), sys.executable, work, 10, 30.0)
     done = speed.audit(setting, tmp_path / "a.json", tmp_path / "p.json")
     assert done["worked"]
-    assert done["seconds"] == {"overlaps": 1.5}
+    assert done["seconds"] == {"prediction_overlaps": 1.5}
