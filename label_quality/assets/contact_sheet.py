@@ -21,7 +21,7 @@ def contact_sheet(con: DuckDBPyConnection, images: Path | None) -> bytes | None:
     """The first findings of the queue as a JPEG, or None where there are no pictures to show.
 
     Args:
-        con: shows ``new_findings``, ``images`` and ``categories``.
+        con: shows ``findings``, ``images`` and ``categories``.
         images: the image root; only files that ingest found safe and readable are opened.
     """
     if images is None:
@@ -31,7 +31,7 @@ def contact_sheet(con: DuckDBPyConnection, images: Path | None) -> bytes | None:
             f"""
         select f.*, i.file_name,
                case when f.error_type = 'wrong_class' then c.name || ' is ' || s.name else c.name end as name
-        from new_findings f join images i using (image_id)
+        from findings f join images i using (image_id)
         join categories c on c.category_id = f.category_id
         left join categories s on s.category_id = f.suggested_category_id
         where i.file_state in ('ok', 'size_differs')

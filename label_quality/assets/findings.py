@@ -47,14 +47,13 @@ def findings(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mate
         s.run.view(s.con, "finding_scores", "annotations", "categories", "images")
         build_findings(s.con)
         rows = s.run.write_sql(s.con, "findings", "select * from new_findings")
-        metadata: dict[str, Any] = {
-            kind: s.con.execute(
-                "select count(*) from new_findings where error_type = ?", [kind]
-            ).fetchone()[0]  # type: ignore[index]
-            for kind in ERROR_TYPES
-        }
+        s.run.view(s.con, "findings")
+        counts = dict(
+            s.con.execute("select error_type, count(*) from findings group by all").fetchall()
+        )
+        metadata: dict[str, Any] = {kind: counts.get(kind, 0) for kind in ERROR_TYPES}
         top = s.con.execute(
-            """select error_type, image_id, p_error, reason from new_findings
+            """select error_type, image_id, p_error, reason from findings
                order by p_error desc, finding_id limit 12"""
         ).fetchall()
         metadata["top findings"] = markdown_table(

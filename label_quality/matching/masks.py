@@ -68,8 +68,9 @@ def image_ranges(con: DuckDBPyConnection, source: str) -> Iterator[tuple[int, in
     ids = con.execute(f"select distinct image_id from {source} order by image_id").fetchnumpy()[
         "image_id"
     ]
-    for start in range(0, len(ids), _IMAGES_AT_A_TIME):
-        group = ids[start : start + _IMAGES_AT_A_TIME]
+    step = min(max(_IMAGES_AT_A_TIME, len(ids) // 50), 10 * _IMAGES_AT_A_TIME)
+    for start in range(0, len(ids), step):
+        group = ids[start : start + step]
         yield int(group[0]), int(group[-1])
 
 
