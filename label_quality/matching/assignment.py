@@ -98,8 +98,9 @@ def _solve(
     labels: NDArray[np.int64], predictions: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """The contested rest: whole connected groups, some hundred labels a call (the solver is quadratic in a call)."""
-    from scipy.sparse import coo_array  # 0.3 s to import, and uncontested batches never come here
-    from scipy.sparse.csgraph import connected_components
+    # 0.3 s to import, and uncontested batches never come here.
+    from scipy.sparse import coo_array  # noqa: PLC0415
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
     names, rows = np.unique(labels, return_inverse=True)
     columns = np.unique(predictions, return_inverse=True)[1] + len(names)
@@ -121,8 +122,8 @@ def _solve_chunk(
     labels: NDArray[np.int64], predictions: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """One sparse problem: a column of its own lets each label stay unassigned."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+    from scipy.sparse import coo_array  # noqa: PLC0415
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching  # noqa: PLC0415
 
     rows = np.unique(labels, return_inverse=True)[1]
     names, columns = np.unique(predictions, return_inverse=True)
