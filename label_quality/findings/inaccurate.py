@@ -62,15 +62,17 @@ def score(con: DuckDBPyConnection) -> None:
         ), judged as (
           -- The mean of what is known: an error in place shows in all three, noise in one of them.
           select *, greatest((z_iou + coalesce(z_mask_iou, z_iou)
-                              + coalesce(z_boundary_iou, z_mask_iou, z_iou)) / 3, 0) as z
+                              + coalesce(z_boundary_iou, z_mask_iou, z_iou)) / 3, 0) as z,
+                 mask_iou is null or z_iou >= least(1.5, greatest(z_mask_iou, coalesce(z_boundary_iou, z_mask_iou)))
+                   as box_is_off
           from measured
         )
         select 'inaccurate' as error_type, 'inaccurate' || annotation_id as key, image_id, annotation_id, category_id,
-               case when z_iou >= 1.5 or mask_iou is null then 'change_box' else 'change_mask' end as suggested_fix,
+               case when box_is_off then 'change_box' else 'change_mask' end as suggested_fix,
                category_id as suggested_category_id, suggested_x, suggested_y, suggested_width, suggested_height,
                sqrt(confidence) * z * z / (z * z + {_HALF * _HALF}) as score, x, y, width, height, model,
                prediction_id, confidence, iou, mask_iou, boundary_iou,
-               case when z_iou >= 1.5 or mask_iou is null then m_iou else m_mask_iou end as typical_iou, z as deviation,
+               case when box_is_off then m_iou else m_mask_iou end as typical_iou, z as deviation,
                x - suggested_x as edge_left, y - suggested_y as edge_top,
                x + width - suggested_x - suggested_width as edge_right,
                y + height - suggested_y - suggested_height as edge_bottom

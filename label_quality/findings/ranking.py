@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from label_quality.findings.reasons import REASON, WHO
+from label_quality.findings.reasons import REASON, WHO, WITH_ARTICLE
 from label_quality.findings.suspects import FLOOR
 
 if TYPE_CHECKING:
@@ -21,16 +21,18 @@ def build_findings(con: DuckDBPyConnection) -> None:
     con.execute(
         f"""
         create or replace temp view new_findings as
-        with named as (
-          select f.*, c.name, s.name as suggested_name, oc.name as other_name, o.category_id as other_category_id,
+        with said as (
+          select category_id, name, {WITH_ARTICLE} as a_name from categories
+        ), named as (
+          select f.*, c.name, c.a_name, s.a_name as a_suggested_name, oc.name as other_name, o.category_id as other_category_id,
                  {WHO} as who
           from finding_scores f
-          join categories c on c.category_id = f.category_id
-          left join categories s on s.category_id = f.suggested_category_id
+          join said c on c.category_id = f.category_id
+          left join said s on s.category_id = f.suggested_category_id
           left join annotations o on o.annotation_id = f.other_annotation_id
-          left join categories oc on oc.category_id = o.category_id
+          left join said oc on oc.category_id = o.category_id
         )
-        select * exclude (name, suggested_name, other_name, other_category_id, who),
+        select * exclude (name, a_name, a_suggested_name, other_name, other_category_id, who),
                score as p_error, false as calibrated, cast(null as varchar) as calibration_version,
                {REASON} as reason, '{RULE_VERSION}' as rule_version
         from named where score >= {FLOOR}
