@@ -1,7 +1,7 @@
 """The fast reader of results files: strict types, whole chunks, two threads. It refuses rather than decides.
 
-Records without masks are read by Arrow, which lets other threads run; records with masks by msgspec, which keeps the
-text of the mask. Both are strict about types.
+Records without masks are read by Arrow, which lets other threads run (see also ``uniform``); records with masks by
+msgspec, which keeps the text of the mask. Both are strict about types.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from label_quality.coco import columns, fast, segments
+from label_quality.coco import columns, fast, segments, uniform
 from label_quality.coco.columns import Objects
 from label_quality.coco.document import SEPARATOR, Array
 from label_quality.coco.errors import Refused
@@ -77,9 +77,33 @@ def _plain(text: bytes, target: Target) -> tuple[Objects, Texts] | None:
     """A chunk of records without masks, or None if it is not plainly that. Raises `Refused`."""
     if any(mark in text for mark in _NOT_PLAIN) or not text.isascii():
         return None
-    separator = SEPARATOR.search(text)
-    between = separator.group() if separator else b"},{"
-    lines = text.replace(between, b"}\n{")
+    found = SEPARATOR.search(text)
+    separator = found.group() if found else b"},{"
+    table = uniform.read(text, separator)
+    if table is not None:
+        boxes = np.stack([table[name].to_numpy() for name in "xywh"], axis=1)
+    else:
+        table = _by_arrow(text, separator)
+        if table is None:
+            return None
+        boxes = table["bbox"].combine_chunks().flatten().to_numpy().reshape(-1, 4)
+    n = table.num_rows
+    image_row, category_row = _rows(
+        table["image_id"].to_numpy(), table["category_id"].to_numpy(), target
+    )
+    objects = Objects.predictions(
+        target.sizes.place(image_row, category_row),
+        boxes + 0.0,
+        np.ones(n, dtype=bool),
+        Segments(np.full(n, NONE, dtype=np.uint8)),
+        table["score"].to_numpy() + 0.0,
+    )
+    return objects, Texts([])
+
+
+def _by_arrow(text: bytes, separator: bytes) -> pa.Table | None:
+    """Records that have a box each, or None if one has none. Raises `Refused`."""
+    lines = text.replace(separator, b"}\n{")
     try:
         table = pa_json.read_json(
             pa.BufferReader(lines),
@@ -90,27 +114,14 @@ def _plain(text: bytes, target: Target) -> tuple[Objects, Texts] | None:
         )
     except pa.ArrowInvalid as error:
         raise Refused(str(error)) from error
-    # Arrow reads a record after another, whatever white space is between. That there was one separator between each
+    # Arrow reads one record after another, whatever white space is between. That there was a separator between each
     # two follows from their number: one inside a text or a list, cut in two, would not have been read.
-    if text.count(between) != table.num_rows - 1:
+    if text.count(separator) != table.num_rows - 1:
         return None
-    column = {name: table.column(name).combine_chunks() for name in _SCHEMA.names}
-    boxes = column["bbox"].flatten()
-    lengths = column["bbox"].value_lengths().to_numpy(zero_copy_only=False)
-    if any(c.null_count for c in (*column.values(), boxes)) or (lengths != 4).any():
-        return None
-    n = table.num_rows
-    image_row, category_row = _rows(
-        column["image_id"].to_numpy(), column["category_id"].to_numpy(), target
-    )
-    objects = Objects.predictions(
-        target.sizes.place(image_row, category_row),
-        boxes.to_numpy().reshape(n, 4) + 0.0,
-        np.ones(n, dtype=bool),
-        Segments(np.full(n, NONE, dtype=np.uint8)),
-        column["score"].to_numpy() + 0.0,
-    )
-    return objects, Texts([])
+    boxes = table["bbox"].combine_chunks()
+    lengths = boxes.value_lengths().to_numpy(zero_copy_only=False)
+    nulls = sum(c.null_count for c in (*table.columns, boxes.flatten()))
+    return None if nulls or (lengths != 4).any() else table.select(_SCHEMA.names)
 
 
 def _any(text: bytes, target: Target) -> tuple[Objects, Texts]:
