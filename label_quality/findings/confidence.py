@@ -115,10 +115,10 @@ def _curve(con: DuckDBPyConnection) -> pa.Table:
     weight = bins["n"] + _PRIOR
     share = (bins["correct"] + _PRIOR * (bins["bin"] + 0.5) / BINS) / weight
     models = bins["model"].astype(str)
-    starts = np.flatnonzero(np.r_[True, models[1:] != models[:-1]]) if len(models) else []
+    starts = np.flatnonzero(models[1:] != models[:-1]) + 1  # of all models but the first
     fitted = [
         monotone(part, w)
-        for part, w in zip(np.split(share, starts[1:]), np.split(weight, starts[1:]), strict=True)
+        for part, w in zip(np.split(share, starts), np.split(weight, starts), strict=True)
     ]
     return pa.table(
         {

@@ -84,4 +84,4 @@ def _boundary(mask: NDArray[np.uint8], distance: int) -> NDArray[np.uint8]:
             step = min(reach, size - reach)
             eroded = eroded[step:] & eroded[:-step]
             reach += step
-    return mask & ~eroded & 1
+    return np.asarray(mask & ~eroded & 1, np.uint8)
