@@ -1,0 +1,28 @@
+"""Dagster's SQLite storages keep their engines inside the block, and are as they were after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from label_quality.cli import engines
+
+
+def test_one_engine_per_file_and_all_restored(tmp_path: Path) -> None:
+    import dagster._core.storage.event_log.sqlite.sqlite_event_log as storage
+
+    before = storage.create_engine
+    one, other = f"sqlite:///{tmp_path}/one.db", f"sqlite:///{tmp_path}/other.db"
+    with engines.kept_engines():
+        first = storage.create_engine(one)
+        assert storage.create_engine(one) is first
+        assert storage.create_engine(other) is not first
+    assert storage.create_engine is before is create_engine
+
+
+def test_modules_that_are_not_there_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_MODULES", ("dagster.no_such_module", "label_quality.schema"))
+    with engines.kept_engines():
+        pass
