@@ -133,27 +133,28 @@ def cluster(
         b: (E,) the other end.
 
     Returns:
-        (N,) the leader of each node: itself, or a leader of better rank that it has an edge to. No two leaders
+        (N,) the leader of each node: itself, or the leader of best rank that it has an edge to. No two leaders
         share an edge.
     """
     count = len(rank)
+    swap = rank[a] > rank[b]
+    better, worse = np.where(swap, b, a), np.where(swap, a, b)
+    leads, settled = np.zeros(count, bool), np.zeros(count, bool)
+    first, second = better, worse
+    while len(first):
+        # A node that no unsettled better one touches is a leader, and settles its neighbours.
+        beaten = np.zeros(count, bool)
+        beaten[second] = True
+        leads |= ~settled & ~beaten
+        settled |= leads
+        settled[second[leads[first]]] = True
+        still = ~settled[first] & ~settled[second]
+        first, second = first[still], second[still]
+    leads |= ~settled
+    followed = leads[better]
+    place = rank.copy()
+    np.minimum.at(place, worse[followed], rank[better[followed]])
     node_of_rank = np.empty(count, np.int64)
     node_of_rank[rank] = np.arange(count)
-    better, worse = np.where(rank[a] < rank[b], a, b), np.where(rank[a] < rank[b], b, a)
-    leader = np.full(count, -1, np.int64)
-    while len(better):
-        # A node that no undecided better one touches is a leader; its undecided neighbours follow the first such.
-        beaten = np.zeros(count, bool)
-        beaten[worse] = True
-        leading = (leader < 0) & ~beaten
-        from_leader = leading[better]
-        follow = np.full(count, count, np.int64)
-        np.minimum.at(follow, worse[from_leader], rank[better[from_leader]])
-        leader[leading] = np.flatnonzero(leading)
-        found = follow < count
-        leader[found] = node_of_rank[follow[found]]
-        open_edge = (leader[better] < 0) & (leader[worse] < 0)
-        better, worse = better[open_edge], worse[open_edge]
-    alone = leader < 0
-    leader[alone] = np.flatnonzero(alone)
+    leader = node_of_rank[place]
     return leader
