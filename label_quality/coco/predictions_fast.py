@@ -75,8 +75,6 @@ def _moved(table: pa.Table, by: int) -> pa.Table:
 
 def _plain(text: bytes, target: Target) -> tuple[Objects, Texts] | None:
     """A chunk of records without masks, or None if it is not plainly that. Raises `Refused`."""
-    if any(mark in text for mark in _NOT_PLAIN) or not text.isascii():
-        return None
     found = SEPARATOR.search(text)
     separator = found.group() if found else b"},{"
     table = uniform.read(text, separator)
@@ -102,7 +100,9 @@ def _plain(text: bytes, target: Target) -> tuple[Objects, Texts] | None:
 
 
 def _by_arrow(text: bytes, separator: bytes) -> pa.Table | None:
-    """Records that have a box each, or None if one has none. Raises `Refused`."""
+    """Records that have a box each and no mask, or None if they are not plainly that. Raises `Refused`."""
+    if any(mark in text for mark in _NOT_PLAIN) or not text.isascii():
+        return None
     lines = text.replace(separator, b"}\n{")
     try:
         table = pa_json.read_json(
