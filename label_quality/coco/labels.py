@@ -27,7 +27,7 @@ _ISSUES = {
     "unsafe_name": "unsafe_file_name",
     "size_differs": "size_differs",
 }
-_TYPES = pa.array(["none", "polygon", "rle"])
+_TYPES = ("none", "polygon", "rle")
 _PLURALS = {"image": "images", "category": "categories", "annotation": "annotations"}
 
 
@@ -158,7 +158,8 @@ def _annotations(taken: Taken, batch: str) -> pa.Table:
         batch,
         columns
         | {
-            "segmentation_type": _TYPES.take(pa.array(kind)),
+            # Made here: the first pa.array imports pandas, which processes that compare masks can do without.
+            "segmentation_type": pa.array(_TYPES).take(pa.array(kind)),
             "parts": pa.array(columns["parts"], mask=kind != 1),
             "mask_area": pa.array(columns["mask_area"], mask=kind == 0),
         },
