@@ -42,6 +42,11 @@ def boundary_ious(con: DuckDBPyConnection) -> pa.Table:
             yield labels, predictions, left, right
 
     values = list(in_processes(_all, tasks(), _SECONDS * count(con, "_wanted")))
+    return boundary_table(pairs, values)
+
+
+def boundary_table(pairs: list[NDArray[np.int64]], values: list[NDArray[np.float64]]) -> pa.Table:
+    """The parts of the two columns put together; without any, an empty table."""
     return pa.table(
         {
             "pair": np.concatenate([np.empty(0, np.int64), *pairs]),

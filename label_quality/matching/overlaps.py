@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from label_quality.matching.assignment import assign
-from label_quality.matching.boundary import boundary_ious
+from label_quality.matching.boundary import boundary_ious, boundary_table
 from label_quality.matching.masks import PREDICTION_KEY, mask_overlaps
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def build_overlaps(con: DuckDBPyConnection, *, floor: float = 0.10) -> dict[str,
     clock.lap("masks")
     _assign(con, floor)
     clock.lap("assignment")
-    con.register("_boundary_rows", _boundaries(con) if with_masks else _EMPTY_BOUNDARIES)
+    con.register("_boundary_rows", _boundaries(con) if with_masks else boundary_table([], []))
     clock.lap("boundaries")
     # A view: whoever writes the table makes its rows once, instead of once here and once there.
     con.execute(
@@ -94,11 +94,6 @@ def build_overlaps(con: DuckDBPyConnection, *, floor: float = 0.10) -> dict[str,
         """
     )
     return clock.laps
-
-
-_EMPTY_BOUNDARIES = pa.table(
-    {"pair": pa.array([], pa.int64()), "boundary_iou": pa.array([], pa.float64())}
-)
 
 
 def _fill_masks(con: DuckDBPyConnection, floor: float) -> None:

@@ -17,7 +17,7 @@ from typing import TypeVar
 A = TypeVar("A")
 B = TypeVar("B")
 
-_WORTH = 4.0  # seconds of work below which starting processes costs more than it saves
+_WORTH = 2.0  # seconds of work below which starting processes costs more than it saves
 _MOST = 8
 
 
