@@ -20,7 +20,7 @@ from label_quality.coco.records import Annotation, Category, Image
 from label_quality.coco.sinks import Restartable, Texts
 from label_quality.coco.verdict import Verdict
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 2 << 20
 _Decoded = tuple[int, list[Annotation], bytes]
 
 

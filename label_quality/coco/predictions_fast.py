@@ -22,7 +22,7 @@ from label_quality.coco.segments import NONE, Segments
 from label_quality.coco.sinks import Texts
 from label_quality.coco.verdict import Verdict
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 2 << 20
 _SCHEMA = pa.schema(
     [
         ("image_id", pa.int64()),
