@@ -71,12 +71,13 @@ def build_error_rates(con: DuckDBPyConnection) -> None:
     )
 
 
-# Expected errors of independent batches add up; so do their variances, taken back from the intervals' widths.
+# Expected errors of independent batches add up; so do their variances, taken back from the upper half of each interval:
+# the lower one is cut at 0 wherever errors are rare.
 OVERALL_ERROR_RATES = """
 with summed as (
   select error_type, category_name, sum(labels)::bigint as labels, sum(findings)::bigint as findings,
          sum(expected_errors) as expected_errors, sum(expected_missing) as expected_missing,
-         sqrt(sum(power((rate_high - rate_low) * (labels + expected_missing), 2))) / 2 as half_width,
+         sqrt(sum(power((rate_high - rate) * (labels + expected_missing), 2))) as half_width,
          bool_and(judged) as judged, bool_and(calibrated) as calibrated, sum(n_reviewed)::bigint as n_reviewed
   from error_rates where judged group by all
 ), places as (
