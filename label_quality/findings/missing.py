@@ -156,5 +156,4 @@ def cluster(
     np.minimum.at(place, worse[followed], rank[better[followed]])
     node_of_rank = np.empty(count, np.int64)
     node_of_rank[rank] = np.arange(count)
-    leader = node_of_rank[place]
-    return leader
+    return node_of_rank[place]
