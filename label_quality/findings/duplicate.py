@@ -42,7 +42,7 @@ def score(con: DuckDBPyConnection) -> None:
           from near n left join spoken a on a.annotation_id = n.annotation_id
           left join spoken b on b.annotation_id = n.other_annotation_id
         ), nesting as (
-          -- Of boxes without masks, and of masks that were too unlike to be compared, only the IoU counts.
+          -- Of boxes without masks only the IoU counts.
           select *, case when mask_iou is not null then {_NESTED} * mask_containment else 0 end as nested from pairs
         ), scored as (
           select *, case when same_a <> same_b then same_a < same_b when own_a <> own_b then own_a < own_b
@@ -63,6 +63,8 @@ def score(con: DuckDBPyConnection) -> None:
                d.x, d.y, d.width, d.height, s.box_iou as iou, s.mask_iou, containment_used as containment, s.support
         from scored s
         join _labels d on d.annotation_id = case when drop_first then s.annotation_id else s.other_annotation_id end
-        where ramp > 0
+        join _labels e on e.annotation_id = case when drop_first then s.other_annotation_id else s.annotation_id end
+        -- Masks that were not compared are too unlike to be one object, whatever their boxes say.
+        where ramp > 0 and (s.mask_iou is not null or not (d.has_mask and e.has_mask))
         """,
     )

@@ -28,7 +28,8 @@ def build_labels(con: DuckDBPyConnection) -> None:
     con.execute(
         f"""
         create or replace temp table _labels as
-        select image_id, annotation_id, category_id, x, y, width, height, {size("width * height")} as size
+        select image_id, annotation_id, category_id, x, y, width, height, {size("width * height")} as size,
+               segmentation_type <> 'none' as has_mask
         from annotations where not iscrowd;
 
         create or replace temp table _speaks as
