@@ -41,7 +41,7 @@ MOVED: Box = (130, 120, 160, 140)
 @pytest.fixture(scope="module")
 def found() -> dict[int, list[dict[str, Any]]]:
     images, labels, predictions = ordinary(30, masks=True)
-    images += [image(k) for k in range(1, 8)]
+    images += [image(k) for k in range(1, 9)]
     labels += [
         label(1, 1, A, ellipse(A)),
         label(2, 2, A, ellipse(A, squeeze=0.55)),
@@ -57,11 +57,14 @@ def found() -> dict[int, list[dict[str, Any]]]:
         label(61, 6, A, [[260, 100, 260, 240, 100, 240]]),
         label(70, 7, A, ellipse(A)),
         label(71, 7, A, ellipse(A)),
+        # A thin thing across a large one: the same box, but a tenth of the area.
+        label(80, 8, A, part(A, 1.0)) | {"area": 160 * 140},
+        label(81, 8, A, [[100, 100, 110, 100, 260, 240, 250, 240]]) | {"area": 10 * 140},
     ]
     predictions["det"] += [seen(k) for k in (1, 2, 3, 4, 5, 6, 7)]
     con = batch.audit(batch.database(images, labels, predictions, CATEGORIES))
     every = batch.findings(con, "score >= 0.25")
-    return {n: [f for f in every if f["image_id"] == n] for n in range(1, 8)}
+    return {n: [f for f in every if f["image_id"] == n] for n in range(1, 9)}
 
 
 def test_a_right_mask_is_no_finding(found: dict[int, Any]) -> None:
@@ -89,7 +92,7 @@ def test_a_part_of_a_labelled_object_labelled_once_more(found: dict[int, Any]) -
     assert duplicates[0]["containment"] > 0.9
 
 
-@pytest.mark.parametrize("number", [5, 6])
+@pytest.mark.parametrize("number", [5, 6, 8])
 def test_masks_that_share_nothing_are_two_objects_in_one_box(
     found: dict[int, Any], number: int
 ) -> None:

@@ -32,6 +32,9 @@ def plant(error_type: str, document: Record, share: float = 0.1, seed: int = 0) 
     rng = np.random.default_rng([seed, ERROR_TYPES.index(error_type)])
     annotations = copy.deepcopy(document["annotations"])
     whole = [a for a in annotations if not a.get("iscrowd")]
+    if error_type == "missing":  # what lies in a crowd of its category need not be labelled
+        crowds = [a for a in annotations if a.get("iscrowd")]
+        whole = [a for a in whole if not any(_within(a, crowd) for crowd in crowds)]
     chosen = [whole[i] for i in rng.choice(len(whole), round(share * len(whole)), replace=False)]
     if error_type == "missing":
         gone = {a["id"] for a in chosen}
@@ -85,6 +88,15 @@ def iou(a: Box, b: Box) -> float:
     h = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
     inter = max(w, 0) * max(h, 0)
     return inter / (a[2] * a[3] + b[2] * b[3] - inter)
+
+
+def _within(label: Record, crowd: Record) -> bool:
+    if any(label[k] != crowd[k] for k in ("image_id", "category_id")):
+        return False
+    a, b = label["bbox"], crowd["bbox"]
+    w = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    h = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    return bool(max(w, 0) * max(h, 0) >= 0.5 * a[2] * a[3])
 
 
 class _Index:
