@@ -19,7 +19,22 @@ _ROOT = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Commands(click.Group):
+    """Ctrl-C ends a command with the shell's own code for it; click's would be 1, which says that a check failed."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("label-quality: interrupted; what was published is as it was", file=sys.stderr)
+            sys.exit(130)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="label-quality")
 def cli() -> None:
     """Find label errors in detection and segmentation datasets (COCO)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,16 @@ from label_quality.coco.segments import NONE
 from label_quality.coco.verdict import Verdict
 
 LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
+
+
+class Note(NamedTuple):
+    """A warning about a label; `position` is the label's place in the file, or in its chunk."""
+
+    position: int
+    issue: str
+    annotation_id: int
+    image_id: int
+    detail: str
 
 
 @dataclass
@@ -38,6 +48,19 @@ class Taken:
         for row, issue, detail in verdict.warnings:
             image = ids[row] if kind == "image" else None
             self.warnings.add(kind, int(position[row]), issue, ids[row], image, detail)
+
+    def add(self, columns: dict[str, np.ndarray], notes: list[Note], start: int = 0) -> None:
+        """Takes over the labels of a chunk and the warnings about them; their positions count from `start`."""
+        self.parts.append(columns)
+        for note in notes:
+            self.warnings.add(
+                "annotation",
+                start + note.position,
+                note.issue,
+                note.annotation_id,
+                note.image_id,
+                note.detail,
+            )
 
 
 @dataclass
@@ -71,8 +94,9 @@ class Chunk:
             "kind": kind,
             "parts": objects.segments.parts[rows],
             "mask_area": area[rows],
-            "original_id": _take(self.originals, rows),
         }
+        if self.originals is not None:
+            columns["original_id"] = np.array(self.originals, dtype=object)[rows]
         masked = rows[kind != NONE]
         masks = to_table(
             "annotation_masks",
@@ -81,22 +105,21 @@ class Chunk:
         )
         return columns, masks
 
-    def note(self, columns: dict[str, np.ndarray], taken: Taken) -> None:
-        """Adds what `judge` found to `taken`."""
-        taken.parts.append(columns)
-        for row, issue, detail in self.verdict.warnings:
-            image = int(taken.images.ids[self.objects.placed.image_row[row]])
-            position = int(self.position[row])
-            taken.warnings.add("annotation", position, issue, int(self.ids[row]), image, detail)
+    def notes(self, taken: Taken) -> list[Note]:
+        """The warnings of the rules, each with the ids that it is about."""
+        images = taken.images.ids
+        return [
+            Note(
+                int(self.position[row]),
+                issue,
+                int(self.ids[row]),
+                int(images[self.objects.placed.image_row[row]]),
+                detail,
+            )
+            for row, issue, detail in self.verdict.warnings
+        ]
 
 
 def _ids_of(table: Rows, rows: np.ndarray) -> np.ndarray:
     ids: np.ndarray = table.ids[rows] if len(rows) else np.zeros(0, np.int64)
     return ids
-
-
-def _take(texts: list[str | None] | None, rows: np.ndarray) -> np.ndarray:
-    if texts is None:
-        return np.full(len(rows), None, dtype=object)
-    taken: np.ndarray = np.array(texts, dtype=object)[rows]
-    return taken

@@ -153,6 +153,7 @@ def _annotations(taken: Taken, batch: str) -> pa.Table:
     if not columns:
         return TABLES["annotations"].arrow_schema().empty_table()
     kind = columns.pop("kind")
+    originals = columns.pop("original_id", pa.nulls(len(kind), pa.string()))
     return to_table(
         "annotations",
         batch,
@@ -162,5 +163,6 @@ def _annotations(taken: Taken, batch: str) -> pa.Table:
             "segmentation_type": pa.array(_TYPES).take(pa.array(kind)),
             "parts": pa.array(columns["parts"], mask=kind != 1),
             "mask_area": pa.array(columns["mask_area"], mask=kind == 0),
+            "original_id": originals,
         },
     )

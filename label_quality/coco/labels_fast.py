@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -14,32 +15,49 @@ from label_quality.coco.document import Array
 from label_quality.coco.errors import Refused
 from label_quality.coco.ids import Numbering
 from label_quality.coco.images import take_categories, take_images
-from label_quality.coco.label_chunks import LISTS, Chunk, Taken
-from label_quality.coco.pipeline import in_order
+from label_quality.coco.label_chunks import LISTS, Chunk, Note, Taken
 from label_quality.coco.records import Annotation, Category, Image
 from label_quality.coco.sinks import Restartable, Texts
 from label_quality.coco.verdict import Verdict
+from label_quality.workers import in_threads
 
 CHUNK_BYTES = 2 << 20
-_Decoded = tuple[int, list[Annotation], bytes]
+_Part = tuple[np.ndarray, dict[str, np.ndarray], pa.Table, list[Note]]
 
 
 def read(arrays: dict[str, Array], batch: str, sink: Restartable) -> Taken:
     """Reads all three arrays; masks go to `sink`. Raises `Refused` for whatever is not plainly sound."""
     taken, sizes = _images_and_categories(arrays)
-    taken.read["annotations"] = 0
-
-    def work(item: _Decoded) -> tuple[Chunk, dict[str, np.ndarray], pa.Table]:
-        chunk = _chunk(*item, taken, sizes)
-        made = chunk.judge(taken, batch)
-        _refuse_if_any(chunk.verdict)
-        return chunk, *made
-
-    for chunk, part, masks in in_order(work, _decoded(arrays["annotations"])):
-        chunk.note(part, taken)
+    work = partial(_part, batch=batch, taken=taken, sizes=sizes)
+    ids: list[np.ndarray] = []
+    start = 0
+    for part_ids, columns_, masks, notes in in_threads(work, _texts(arrays["annotations"])):
+        ids.append(part_ids)
+        taken.add(columns_, notes, start)
         sink(masks)
-        taken.read["annotations"] += len(chunk.ids)
+        start += len(part_ids)
+    if len(np.unique(np.concatenate([np.zeros(0, np.int64), *ids]))) != start:
+        raise Refused("an id stands twice")
+    taken.read["annotations"] = start
     return taken
+
+
+def _texts(array: Array) -> Iterator[bytes]:
+    for piece in array.chunks(CHUNK_BYTES):
+        text = bytes(piece)
+        array.document.forget(piece)
+        yield text
+
+
+def _part(text: bytes, batch: str, taken: Taken, sizes: ImageSizes) -> _Part:
+    """The labels of a chunk: ids of all, columns and masks of those taken, warnings. Positions count from the chunk's."""
+    chunk = _chunk(*fast.decode(text, _DECODER), taken, sizes)
+    part, masks = chunk.judge(taken, batch)
+    _refuse_if_any(chunk.verdict)
+    return chunk.ids, part, masks, chunk.notes(taken)
+
+
+_DECODER = msgspec.json.Decoder(list[Annotation])
 
 
 def _refuse_if_any(verdict: Verdict) -> None:
@@ -73,22 +91,7 @@ def _images_and_categories(arrays: dict[str, Array]) -> tuple[Taken, ImageSizes]
     return taken, sizes
 
 
-def _decoded(array: Array) -> Iterator[_Decoded]:
-    decoder = msgspec.json.Decoder(list[Annotation])
-    seen: set[int] = set()
-    for piece in array.chunks(CHUNK_BYTES):
-        records, text = fast.decode(piece, decoder)
-        array.document.forget(piece)
-        start = len(seen)
-        seen.update([r.id for r in records])
-        if len(seen) != start + len(records):
-            raise Refused("an id stands twice")
-        yield start, records, text
-
-
-def _chunk(
-    start: int, records: list[Annotation], text: bytes, taken: Taken, sizes: ImageSizes
-) -> Chunk:
+def _chunk(records: list[Annotation], text: bytes, taken: Taken, sizes: ImageSizes) -> Chunk:
     image_row = taken.images.references.rows_of_integers(
         columns.integers([r.image_id for r in records])
     )
@@ -111,5 +114,4 @@ def _chunk(
     fast.check_object_keys(text, present, texts, found)
 
     ids = columns.integers([r.id for r in records])
-    position = np.arange(start, start + len(records))
-    return Chunk(ids, None, position, objects, texts.column, Verdict(len(records)))
+    return Chunk(ids, None, np.arange(len(records)), objects, texts.column, Verdict(len(records)))

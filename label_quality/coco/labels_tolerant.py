@@ -76,7 +76,7 @@ def _annotations(
         chunk = _chunk(group, [numbering(i) if numbering else i for i in ids], taken, sizes)
         part, masks = chunk.judge(taken, batch)
         group.quarantine("annotation", chunk.verdict.reasons, taken.quarantine)
-        chunk.note(part, taken)
+        taken.add(part, chunk.notes(taken))
         sink(masks)
     taken.read["annotations"] = reader.read
 

@@ -15,12 +15,12 @@ from label_quality.coco import columns, fast, segments, uniform
 from label_quality.coco.columns import Objects
 from label_quality.coco.document import SEPARATOR, Array
 from label_quality.coco.errors import Refused
-from label_quality.coco.pipeline import in_order
 from label_quality.coco.prediction_chunks import Chunk, Target
 from label_quality.coco.records import Prediction
 from label_quality.coco.segments import NONE, Segments
 from label_quality.coco.sinks import Texts
 from label_quality.coco.verdict import Verdict
+from label_quality.workers import in_threads
 
 CHUNK_BYTES = 2 << 20
 _SCHEMA = pa.schema(
@@ -59,7 +59,7 @@ def read(array: Array, target: Target) -> int:
         return len(objects), rows, masks
 
     total = 0
-    for n, rows, masks in in_order(work, array.chunks(CHUNK_BYTES)):
+    for n, rows, masks in in_threads(work, array.chunks(CHUNK_BYTES)):
         target.rows(_moved(rows, total))
         target.masks(_moved(masks, total))
         total += n

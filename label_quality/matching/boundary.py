@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as mask_api
 
 from label_quality.matching.masks import Masks, count, image_ranges
-from label_quality.matching.parallel import in_processes
+from label_quality.workers import in_processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
