@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BINS = 200
-FLOOR = 0.025
+FLOOR = 0.01
 """Predictions of less confidence are no evidence of anything: leaving them out halves the work."""
 
 _PRIOR = 2.0  # pseudo-predictions a bin that are as good as the raw score says
