@@ -84,6 +84,9 @@ def _execute(
     )
     run = Run(result.run_id)
     for event in result.all_events:
+        error = getattr(event.event_specific_data, "error", None)
+        if error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+            raise KeyboardInterrupt  # Dagster has recorded the run as failed, and keeps Ctrl-C to itself
         if event.is_step_materialization:
             metadata = event.step_materialization_data.materialization.metadata
             if "seconds" in metadata and event.step_key:

@@ -27,14 +27,14 @@ STEPS = [
 ]
 INSIDE = ["before manifest", "after manifest", "after copy", "after begin", "after insert"]
 INSIDE += ["before commit", "after commit", "before rename", "after rename"]
-STARTS, ENDS = [f"start {step}" for step in STEPS], [f"end {step}" for step in STEPS]
-LATER = ["start overall_error_rates", "end overall_error_rates"]
-POINTS = [*STARTS, *ENDS, *INSIDE, *LATER]
-NEW_FROM = {"after rename", "end publish", *LATER}
+# Nothing is written between the end of a step and the start of the next: they are one boundary.
+STARTS = [f"start {step}" for step in STEPS]
+POINTS = [*STARTS, *INSIDE, "end publish", "end overall_error_rates"]
+NEW_FROM = {"after rename", "end publish", "end overall_error_rates"}
 COMMITTED_FROM = NEW_FROM | set(INSIDE[1:])
-# Between the end of a step and the start of the next nothing is written: one next audit does for both.
-NEXT = [*STARTS, "after manifest", "after copy", "before commit", "before rename", "after rename"]
-REBUILT = ["end error_rates", "before manifest", "after manifest", "after insert", "end publish"]
+NEXT = ["start ingest", "start predictions", "start findings", "start publish"]
+NEXT += ["after manifest", "after copy", "before rename", "after rename"]
+REBUILT = ["start publish", "before manifest", "after manifest", "after insert", "end publish"]
 WITH_HISTORY = "before rename"  # this one keeps Dagster's history on disk
 SETTINGS = NO_LIMITS + "[duckdb]\nthreads = 1\n"
 OF_THE_REFRESH = {"overall_error_rates", "_published"}
