@@ -25,6 +25,11 @@ import label_quality.definitions
 from label_quality.cli.audit import run_audit
 from label_quality.store import publishing
 
+PRELOADED = {
+    *("alembic", "dagster", "label_quality", "pycocotools", "pydantic", "rich", "scipy"),
+    "sqlalchemy",
+}
+
 
 def main(annotations: str, predictions: str, *pairs: str) -> None:
     """Audit each root in a child, as many at once as there are cores."""
@@ -72,9 +77,7 @@ def preload(annotations: str, predictions: str) -> None:
         names = pipe.read().split()
     os.waitpid(process, 0)
     for name in names:
-        if name.startswith(
-            ("sqlalchemy", "dagster", "alembic", "rich", "pydantic", "label_quality")
-        ):
+        if name.partition(".")[0] in PRELOADED:
             importlib.import_module(name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -202,3 +203,31 @@ def test_records_that_are_not_taken_are_counted(unjudged: Audited, demo: Demo) -
     assert (summary["quarantined"], summary["labels"]) == (2, demo.labels - 2)
     reasons = query(unjudged.database, "select count(distinct reason) from quarantine")
     assert reasons == [(2,)]
+
+
+@pytest.mark.slow
+def test_real_labels_and_real_models(shared: Path, home: Path, tmp_path: Path) -> None:
+    data = shared / "data" / "coco_val2017_subset"
+    labels = json.loads((data / "instances.json").read_text("utf-8"))
+    models = sorted((data / "predictions").glob("*.json"))
+    args: list[object] = ["audit", "--annotations", data / "instances.json"]
+    args += [
+        "--images",
+        data / "images",
+        "--root",
+        tmp_path / "root",
+        "--json",
+        tmp_path / "s.json",
+    ]
+    args += [part for file in models for part in ("--predictions", file)]
+    done = command(*args, home=home, cwd=tmp_path)
+    summary = json.loads((tmp_path / "s.json").read_text("utf-8"))
+    assert done.returncode == summary["exit_code"] in (0, 1), done.stderr
+    assert summary["batch"] == "coco_val2017_subset"
+    assert (summary["images"], summary["images_checked"]) == (len(labels["images"]), True)
+    assert summary["labels"] + summary["quarantined"] == len(labels["annotations"])
+    results = {file.stem: json.loads(file.read_text("utf-8")) for file in models}
+    assert summary["predictions"] == {model: len(rows) for model, rows in results.items()}
+    assert summary["simulated"] == []
+    assert all(summary["findings"][kind] > 0 for kind in ERROR_TYPES)
+    assert all(0 < summary["rates"][kind]["rate"] < 0.5 for kind in ERROR_TYPES)

@@ -32,8 +32,8 @@ STARTS = [f"start {step}" for step in STEPS]
 POINTS = [*STARTS, *INSIDE, "end publish", "end overall_error_rates"]
 NEW_FROM = {"after rename", "end publish", "end overall_error_rates"}
 COMMITTED_FROM = NEW_FROM | set(INSIDE[1:])
-NEXT = ["start ingest", "start predictions", "start findings", "start publish"]
-NEXT += ["after manifest", "after copy", "before rename", "after rename"]
+NEXT = ["start ingest", "start findings", "after manifest", "after copy"]
+NEXT += ["before rename", "after rename"]
 REBUILT = ["start publish", "before manifest", "after manifest", "after insert", "end publish"]
 WITH_HISTORY = "before rename"  # this one keeps Dagster's history on disk
 SETTINGS = NO_LIMITS + "[duckdb]\nthreads = 1\n"
