@@ -101,7 +101,8 @@ def test_audit_that_prints_no_summary_has_not_worked(tmp_path: Path) -> None:
     done = speed.audit(setting, tmp_path / "a.json", tmp_path / "p.json")
     assert not done["worked"]
     assert done["exit_code"] == 1
-    assert [left.name for left in tmp_path.iterdir()] == ["dagster_home"]  # the history that all runs share
+    # What is left is the history that all runs share.
+    assert [left.name for left in tmp_path.iterdir()] == ["dagster_home"]
 
 
 def test_audit_reads_the_summary(tmp_path: Path) -> None:
