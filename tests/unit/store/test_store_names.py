@@ -41,7 +41,7 @@ def test_a_name_never_leaves_its_folder(text: str) -> None:
         name = batch_name(text)
     except StoreError:
         return
-    folder = Path("/root/batches")
+    folder = Path("/srv/batches")
     assert (folder / f"{name}.json").resolve().parent == folder
     assert is_batch_name(name)
     assert batch_name(name) == name
