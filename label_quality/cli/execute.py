@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -17,6 +19,7 @@ from label_quality.assets.alive import end_dead_runs
 from label_quality.assets.resources import BATCHES
 from label_quality.assets.step import listeners
 from label_quality.cli.engines import kept_engines
+from label_quality.store.files import locked
 
 if TYPE_CHECKING:
     from label_quality.settings import Settings
@@ -62,7 +65,7 @@ def run_jobs(settings: Settings, batch: str) -> Run:
         _progress(),
         kept_engines(),
         warnings.catch_warnings(),
-        dg.DagsterInstance.get() as instance,
+        _instance() as instance,
     ):
         warnings.simplefilter("ignore")
         end_dead_runs(instance, settings.root_path)
@@ -74,6 +77,12 @@ def run_jobs(settings: Settings, batch: str) -> Run:
             run.seconds |= refresh.seconds
     run.seconds["jobs"] = round(time.perf_counter() - start, 3)
     return run
+
+
+def _instance() -> AbstractContextManager[dg.DagsterInstance]:
+    """The instance of ``DAGSTER_HOME``. Two commands that make a new home's databases at once would damage them."""
+    with locked(Path(os.environ["DAGSTER_HOME"]) / "first.lock"):
+        return dg.DagsterInstance.get()
 
 
 def _execute(
