@@ -53,7 +53,11 @@ def start(*args: object, home: Path, cwd: Path, **more: str) -> subprocess.Popen
 def command(*args: object, home: Path, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run `label-quality` with these arguments to its end."""
     with start(*args, home=home, cwd=cwd, **more) as process:
-        out, err = process.communicate(timeout=200)
+        try:
+            out, err = process.communicate(timeout=200)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
     return subprocess.CompletedProcess(args, process.returncode, out, err)
 
 
