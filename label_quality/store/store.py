@@ -98,7 +98,9 @@ class Store:
         con.execute("SET memory_limit = ?", [limits.memory_limit])
         if limits.threads:
             con.execute("SET threads = ?", [limits.threads])
-        con.execute("SET temp_directory = ?", [str(self.root / "spill" / scratch_name())])
+        spill = self.root / "spill"
+        spill.mkdir(parents=True, exist_ok=True)  # DuckDB 2.0.1 makes the last folder only
+        con.execute("SET temp_directory = ?", [str(spill / scratch_name())])
         con.execute("SET preserve_insertion_order = false")
         return con
 

@@ -7,6 +7,7 @@ import pytest
 from store_rows import audit, content, rows, write_steps
 
 from label_quality.schema import TABLES
+from label_quality.settings import DuckDB, Settings
 from label_quality.store import Store, StoreError
 
 
@@ -197,3 +198,13 @@ def test_purge_keeps_what_the_kept_states_name(store: Store) -> None:
             assert all((store.root / f).is_file() for f in version.tables.values())
     assert list((store.root / "spill").iterdir()) == []
     assert store.purge("b1") == []
+
+
+def test_what_does_not_fit_into_memory_goes_to_disk(tmp_path: Path) -> None:
+    small = Store(tmp_path / "new root", Settings(duckdb=DuckDB(memory_limit="60MB", threads=1)))
+    with small.connect() as con:
+        con.execute(
+            "create table t as select md5(i::varchar) m from range(1_500_000) r(i) order by m"
+        )
+        assert list((small.root / "spill").iterdir()), "it was to spill, and did not"
+        assert con.execute("select count(*) from t").fetchone() == (1_500_000,)
