@@ -22,6 +22,8 @@ _NAME = "create_engine"
 @contextmanager
 def kept_engines() -> Iterator[None]:
     """Keep the engines of Dagster's SQLite storages for as long as the block runs."""
+    from sqlalchemy import Engine, QueuePool
+
     engines: dict[str, Any] = {}
     changed: list[tuple[Any, Any]] = []
     for module in (_import(name) for name in _MODULES):
@@ -31,7 +33,7 @@ def kept_engines() -> Iterator[None]:
 
         def kept(url: str, *, _make: Any = make, **options: Any) -> Any:
             if url not in engines:
-                engines[url] = _make(url, **options)
+                engines[url] = _keeping(_make(url, **options | {"poolclass": QueuePool}))
             return engines[url]
 
         setattr(module, _NAME, kept)
@@ -42,7 +44,17 @@ def kept_engines() -> Iterator[None]:
         for module, make in changed:
             setattr(module, _NAME, make)
         for engine in engines.values():
-            engine.dispose()
+            Engine.dispose(engine)
+
+
+def _keeping(engine: Any) -> Any:
+    """`engine`, which now keeps its connections: Dagster opens one for each event and disposes of the engine after it."""
+    from sqlalchemy import event
+
+    # No wait for the disk after each event: what is committed survives a killed process, if not a power cut.
+    event.listen(engine, "connect", lambda con, _: con.execute("PRAGMA synchronous = NORMAL"))
+    engine.dispose = lambda close=True: None
+    return engine
 
 
 def _import(name: str) -> Any:
