@@ -8,7 +8,7 @@ from __future__ import annotations
 from label_quality.assets.findings import error_rates, finding_scores, findings
 from label_quality.assets.ingest import ingest
 from label_quality.assets.matching import annotation_pairs, prediction_overlaps
-from label_quality.assets.overall import overall_error_rates
+from label_quality.assets.overall import overall
 from label_quality.assets.predictions import import_predictions, predictions, quarantine
 from label_quality.assets.publish import publish
 
@@ -24,6 +24,6 @@ BATCH_ASSETS = [
     error_rates,
     publish,
 ]
-OVERALL_ASSETS = [overall_error_rates]
+OVERALL_ASSETS = [overall]
 
 __all__ = ["BATCH_ASSETS", "OVERALL_ASSETS"]

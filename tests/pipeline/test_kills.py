@@ -29,8 +29,8 @@ INSIDE = ["before manifest", "after manifest", "after copy", "after begin", "aft
 INSIDE += ["before commit", "after commit", "before rename", "after rename"]
 # Nothing is written between the end of a step and the start of the next: they are one boundary.
 STARTS = [f"start {step}" for step in STEPS]
-POINTS = [*STARTS, *INSIDE, "end publish", "end overall_error_rates"]
-NEW_FROM = {"after rename", "end publish", "end overall_error_rates"}
+POINTS = [*STARTS, *INSIDE, "end publish", "end overall"]
+NEW_FROM = {"after rename", "end publish", "end overall"}
 COMMITTED_FROM = NEW_FROM | set(INSIDE[1:])
 NEXT = ["start ingest", "start findings", "after manifest", "after copy"]
 NEXT += ["before rename", "after rename"]
@@ -138,7 +138,7 @@ def test_the_database_is_the_old_or_the_new_one(
     wanted = versions.new if point in NEW_FROM else versions.old
     for table in set(versions.old) - OF_THE_REFRESH:
         assert killed.left[point][table] == wanted[table], table
-    overall = versions.new if point == "end overall_error_rates" else versions.old
+    overall = versions.new if point == "end overall" else versions.old
     assert killed.left[point]["overall_error_rates"] == overall["overall_error_rates"]
 
 
