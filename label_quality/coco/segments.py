@@ -80,7 +80,7 @@ def from_texts(texts: Texts) -> Segments:
     if not known.all():
         raise Refused("a segmentation is neither polygons nor run lengths")
     polygons, rle_row = np.flatnonzero(kind == POLYGON), np.flatnonzero(kind == RLE)
-    per_record, lengths, coordinates = _parse_polygons([texts[k] for k in polygons.tolist()])
+    per_record, lengths, coordinates = _parse_polygons(texts.where(kind == POLYGON))
     kind[polygons[per_record == 0]] = NONE
     try:
         rles = _decode_rles.decode(b"[" + b",".join([texts[k] for k in rle_row.tolist()]) + b"]")
