@@ -44,7 +44,10 @@ def hull_areas(
     out, unfinished = np.zeros(len(starts)), np.zeros(len(starts), bool)
     for side in (height, -height):
         some = np.flatnonzero(ends | (side > 0))
-        under, left = _area_under(group[some], by_x[some], side[some], len(starts))
+        of, at = group[some], by_x[some]
+        new = np.flatnonzero(np.r_[True, (of[1:] != of[:-1]) | (at[1:] != at[:-1])])
+        highest = np.maximum.reduceat(side[some], new)
+        under, left = _area_under(of[new], at[new], highest, len(starts))
         out += under
         unfinished |= left
     for one in np.flatnonzero(unfinished):
@@ -65,7 +68,7 @@ def _sorted(group: NDArray[np.int64], x: NDArray[np.float64]) -> NDArray[np.int6
 def _area_under(
     group: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64], groups: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Area under the upper chain of each group, (groups,), and which chains were not finished."""
+    """Area under the upper chain of each group, (groups,), and which chains were not finished. No x stands twice in a group."""
     area, unfinished = np.zeros(groups), np.zeros(groups, bool)
     for _ in range(_ROUNDS):
         sunk = np.zeros(len(x), bool)
