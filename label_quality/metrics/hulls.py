@@ -51,8 +51,8 @@ def hull_areas(
         out += under
         unfinished |= left
     for one in np.flatnonzero(unfinished):
-        some = slice(starts[one], starts[one] + sizes[one])
-        out[one] = _by_qhull(x[some], y[some])
+        of_one = slice(starts[one], starts[one] + sizes[one])
+        out[one] = _by_qhull(x[of_one], y[of_one])
     return out
 
 
@@ -90,7 +90,7 @@ def _trapezoids(
     group: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64], groups: int
 ) -> NDArray[np.float64]:
     strips = np.where(group[1:] == group[:-1], (x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2, 0.0)
-    return np.bincount(group[1:], strips, groups)
+    return np.asarray(np.bincount(group[1:], strips, groups), dtype=np.float64)
 
 
 def _by_qhull(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

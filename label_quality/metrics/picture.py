@@ -17,11 +17,10 @@ from PIL import Image, UnidentifiedImageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SHRINK = 8
+_SAMPLE = 4096  # pixels whose hue is looked at, roughly
 _HASH = 32  # side of the picture that is hashed
 _LOW = 8  # lowest frequencies in each direction that go into the hash
 _BLOCK = 1 << 16  # pixels that are worked on at once
-_MIN_SATURATION, _MIN_VALUE = 0.2, 0.15
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -47,7 +46,7 @@ def decode(data: bytes, orientation: int | None = None) -> Picture:
     try:
         with Image.open(io.BytesIO(data)) as opened:
             if opened.format in ("JPEG", "MPO") and opened.mode == "RGB":
-                opened.draft("YCbCr", None)  # type: ignore[arg-type]  # None: at full size
+                opened.draft("YCbCr", None)
             opened.load()
             image = _plain(opened)
     except UnreadablePicture:
@@ -126,40 +125,38 @@ class Picture:
         return float(np.sqrt(total / flat.size))
 
     @cached_property
-    def small(self) -> Image.Image:
-        """The picture shrunk to an eighth by averaging 8 × 8 pixels, in its own mode."""
-        return self.image.reduce(_SHRINK)
-
-    @cached_property
     def hue_shares(self) -> NDArray[np.float64]:
-        """Shares of the shrunk picture that are red, green and blue, see ``image/colour.py``; (3,), 0 to 1."""
+        """Shares of the picture that are red, green and blue, see ``image/colour.py``; (3,), 0 to 1."""
         if self.image.mode == "L":
             return np.zeros(3)
-        small = self.small.convert("RGB")
-        bands = [np.asarray(band).astype(np.int16) for band in small.split()]
-        largest = np.maximum(np.maximum(bands[0], bands[1]), bands[2])
-        spread = largest - np.minimum(np.minimum(bands[0], bands[1]), bands[2])
-        coloured = (spread >= _MIN_SATURATION * largest) & (largest >= _MIN_VALUE * 255)
-        out = np.empty(3)
-        for hue in range(3):
-            one, two = bands[(hue + 1) % 3], bands[(hue + 2) % 3]
-            # hue - 120° × band = 60° × (one - two) / spread where this band is the largest
-            near = (bands[hue] == largest) & (2 * np.abs(one - two) <= spread)
-            out[hue] = np.count_nonzero(near & coloured) / largest.size
-        return out
+        step = max(1, int(np.sqrt(self.width * self.height / _SAMPLE)))
+        sample = np.ascontiguousarray(_array(self.image)[step // 2 :: step, step // 2 :: step, :3])
+        if self.image.mode == "YCbCr":
+            sample = np.asarray(Image.fromarray(sample, "YCbCr").convert("RGB"))
+        red, green, blue = np.ascontiguousarray(sample.reshape(-1, 3).T).astype(np.int16)
+        largest = np.maximum(np.maximum(red, green), blue)
+        spread = largest - np.minimum(np.minimum(red, green), blue)
+        coloured = (5 * spread >= largest) & (largest >= 0.15 * 255)  # saturation and value
+        # hue - 120° × band = 60° × (one other - the next) / spread, where the band is the largest
+        near = [
+            (band == largest) & (2 * np.abs(one - two) <= spread) & coloured
+            for band, one, two in ((red, green, blue), (green, blue, red), (blue, red, green))
+        ]
+        return np.asarray(np.array([np.count_nonzero(one) for one in near]) / largest.size)
 
     @cached_property
     def perceptual_hash(self) -> int:
         """64 bits: which of the 64 lowest frequencies of the 32 × 32 grey picture are above their median (pHash).
 
-        The constant term is left out of the median, as it says only how light the picture is.
+        The constant term is left out of the median, as it says only how light the picture is. Of a high picture, four rows
+        or more go into each of the 32.
         """
-        small = self.small.getchannel(0) if self.image.mode == "YCbCr" else self.small.convert("L")
-        tiny = np.asarray(small.resize((_HASH, _HASH), Image.Resampling.BOX), dtype=np.float64)
+        rows = Image.fromarray(self.grey[:: max(1, self.height // (4 * _HASH))])
+        tiny = np.asarray(rows.resize((_HASH, _HASH), Image.Resampling.BOX), dtype=np.float64)
         # What rounding leaves of a uniform picture is no frequency.
         waves = np.round(_COSINES @ tiny @ _COSINES.T, 6).ravel()
-        bits = waves > np.median(waves[1:])
-        return int.from_bytes(np.packbits(bits).tobytes(), "big")
+        median = np.sort(waves[1:])[len(waves) // 2 - 1]
+        return int.from_bytes(np.packbits(waves > median).tobytes(), "big")
 
     @property
     def laplacian_energy(self) -> float:
@@ -203,9 +200,9 @@ class Picture:
             square *= square
             first, last = np.searchsorted(rows, (start, end - 1), side="right") - 1
             for strip in range(first, last + 1):
-                top, bottom = max(int(rows[strip]), start), min(int(rows[strip + 1]), end)
-                strips[strip, 0] += self.grey[top:bottom].sum(axis=0, dtype=np.uint32)
-                strips[strip, 1] += square[top - start : bottom - start].sum(axis=0)
+                first_row, behind = max(int(rows[strip]), start), min(int(rows[strip + 1]), end)
+                strips[strip, 0] += self.grey[first_row:behind].sum(axis=0, dtype=np.uint32)
+                strips[strip, 1] += square[first_row - start : behind - start].sum(axis=0)
         table = np.zeros((len(rows), 2, len(columns)))
         table[1:, :, 1:] = np.add.reduceat(strips, columns[:-1], axis=2)
         np.cumsum(table, axis=0, out=table)
