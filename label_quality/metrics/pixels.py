@@ -63,6 +63,7 @@ class Measured:
     )  # metric -> what its function raised first
 
 
+@cache
 def pixel_metrics() -> tuple[list[Metric], list[Metric]]:
     """The metrics that are functions of a picture: of images, and of labels."""
     image, annotation = (
