@@ -67,7 +67,9 @@ def outside(area: Floats, limits: tuple[float, float]) -> Flags:
     return (area < limits[0]) | (area > limits[1])
 
 
-def averages(data: Data, thresholds: Floats = IOUS, areas: Sequence[str] = tuple(AREAS)) -> Averages:
+def averages(
+    data: Data, thresholds: Floats = IOUS, areas: Sequence[str] = tuple(AREAS)
+) -> Averages:
     """Match and accumulate: what COCOeval.evaluate and accumulate do."""
     edges = data.edges.where(data.edges.iou >= thresholds[0])
     shape = (len(areas), len(thresholds), len(data.category_ids))
@@ -82,7 +84,9 @@ def averages(data: Data, thresholds: Floats = IOUS, areas: Sequence[str] = tuple
             hits = view.hits(t)
             precision[a, t] = interpolated(hits, view.labels)
             for m, limit in enumerate(MAX_DETS):
-                found = np.bincount(hits.category[data.rank[hits.detection] < limit], minlength=shape[2])
+                found = np.bincount(
+                    hits.category[data.rank[hits.detection] < limit], minlength=shape[2]
+                )
                 recall[a, m, t] = share(found, view.labels)
             if name == "all":
                 score[t] = reached_scores(hits, view.labels, data)

@@ -72,7 +72,9 @@ def match(edges: Edges, ignored: Flags, crowd: Flags, thresholds: Floats) -> Wor
     for after in (after_detection, after_label):
         waits[after[after >= 0]] += 1
 
-    alive = _words_up_to(np.searchsorted(thresholds, edges.iou[order], side="right"), len(thresholds))
+    alive = _words_up_to(
+        np.searchsorted(thresholds, edges.iou[order], side="right"), len(thresholds)
+    )
     won = np.zeros_like(alive)
     done = np.zeros((int(detection[-1]) + 1 if count else 0, alive.shape[1]), np.uint64)
     taken = np.zeros((len(ignored), alive.shape[1]), np.uint64)

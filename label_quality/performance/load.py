@@ -137,7 +137,9 @@ def load(
         con.execute(sql)
     con.execute(_OFFSETS, {"model": model})
     con.execute(_LABELS.format(labels="segmentation_type <> 'none'" if masks else "true"))
-    names = con.execute("select category_id, category_name from _categories order by c").fetchnumpy()
+    names = con.execute(
+        "select category_id, category_name from _categories order by c"
+    ).fetchnumpy()
     found = con.execute(
         _DETECTIONS.format(predictions="p.has_mask" if masks else "true"), {"model": model}
     ).fetchnumpy()
