@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from numpy.typing import NDArray
 
-SAMPLE = 10_000
+SAMPLE = 3_000
 """Images, over all batches, that importance is computed from: the same ones in every run, by the MD5 of batch and id."""
 
 _BUILT = ("metric_importance", "performance_by_metric")
@@ -38,6 +38,11 @@ class _Target:
     wrong: str
     key: str
     measure: str
+
+    @property
+    def counts_right(self) -> bool:
+        """Whether the measure is the share of the right ones."""
+        return self.measure == "precision"
 
 
 _TARGETS = (
@@ -73,7 +78,7 @@ def build_relations(
         for metric in (*own, *of_image):
             _fill_bins(con, target, metric)
         _fill_importance(con, target, [*own, *of_image])
-    con.execute("drop table _right; drop table _sample")
+    con.execute("drop table _right; drop table _right_by_image; drop table _sample")
     return {name: f"from _{name}" for name in _BUILT}
 
 
@@ -91,19 +96,29 @@ def _judge(con: DuckDBPyConnection, target: _Target, own: Sequence[Metric]) -> N
             from {target.outcomes} o join {target.kind}_metrics m using ({target.key})
             where o.outcome in ('TP', '{target.wrong}')"""
     )
+    con.execute(
+        """create or replace temp table _right_by_image as
+           select model, batch, image_id, count(*) as n, count(*) filter ("right") as k from _right group by all"""
+    )
 
 
 def _fill_bins(con: DuckDBPyConnection, target: _Target, metric: Metric) -> None:
-    relation = "_right"
-    if metric.kind != target.kind:
-        relation = (
-            f'(select r.model, r."right", i."{metric.name}" '
-            "from _right r join image_metrics i using (batch, image_id))"
+    value = f'"{metric.name}" as value from'
+    finite = f'where isfinite("{metric.name}")'
+    if metric.kind == target.kind:
+        rows = by_metric_sql(
+            f'select model, "right" = {target.counts_right} as counted, {value} _right {finite}'
+        )
+    else:
+        counted = "k" if target.counts_right else "n - k"
+        joined = "_right_by_image join image_metrics using (batch, image_id)"
+        rows = by_metric_sql(
+            f"select model, n, {counted} as k, {value} {joined} {finite}", of_images=True
         )
     con.execute(
         f"""insert into _performance_by_metric by name
             select '{target.kind}' as target, '{metric.kind}' as kind, '{metric.name}' as metric,
-                   '{target.measure}' as measure, * from ({by_metric_sql(relation, metric.name, target.measure)})"""
+                   '{target.measure}' as measure, * from ({rows})"""
     )
 
 
