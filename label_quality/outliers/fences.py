@@ -17,16 +17,20 @@ LEAST = 20
 """Values that a group needs for bounds of its own."""
 _SPIKE_AT_END, _SPIKE = 0.25, 0.5
 _RARE = 0.01
-_QUARTILE, _TENTH = 0.6744897501960817, 1.2815515655446004  # of the standard normal distribution
+_QUARTILE, _EIGHTH = 0.6744897501960817, 1.1503493803760079  # of the standard normal distribution
 
 
 def robust_fences(metric: Metric) -> str:
     """The query of the robust rule: category_name, group_name, spike, rare, m, s_low, s_high, low, high.
 
-    With t the metric's scale (`scale_of`), m the median of t in the group, and on each side a spread of its own,
-    s = |quartile - median| / 0.674, a value lies (t - m) / s robust standard deviations out; low and high are m -+ 3.5 s
-    taken back from the scale, NULL on a side that is not bad or that no value can cross. The spreads are the median
-    deviations of each side ("double MAD") and the fences those of Kimber, Applied Statistics 39 (1990).
+    With t the metric's scale (`scale_of`), m the median of t in the group, and a spread s of its own on each side, a value
+    lies (t - m) / s robust standard deviations out; low and high are m -+ 3.5 s taken back from the scale, NULL on a side
+    that is not bad or that no value can cross.
+
+    s is the larger of |quartile - median| / 0.674 and |eighth - median| / 1.150, which are one for a bell. The quartile's
+    alone is the median deviation of that side ("double MAD"), with the fences of Kimber, Applied Statistics 39 (1990); the
+    eighth, the next of Tukey's letter values, widens them for heavy tails and for values in clumps, as sizes of photographs
+    are. What an eighth of the objects on one side have in common is therefore never unusual.
 
     Categories: s is (n s + 20 s_all) / (n + 20), for few values say little about their spread; one with fewer than 20
     values has the bounds of all objects together (group_name NULL), and these need 20 too.
@@ -35,8 +39,7 @@ def robust_fences(metric: Metric) -> str:
     shares, is the spike. It is never unusual, and the others are compared with each other alone. Where they are at most
     1 % of all objects (`rare`), being off the spike is unusual by itself: low and high are the spike.
 
-    Ties: where quartile and median are one value, the 10 % quantile stands for the quartile; where it is the same value
-    too, that side is not judged.
+    Where the eighth and the median are one value, that side is not judged.
     """
     t = scale_of(metric).there.format("value")
     at_low, at_high = (_literal(end) for end in (metric.low, metric.high))
@@ -60,13 +63,13 @@ def robust_fences(metric: Metric) -> str:
       from counted c join middles m on m.category_name is not distinct from c.category_name
     ), usual as (
       select s.category_name, s.n, s.spike, count(value) as judged,
-             quantile_cont({t}, [0.1, 0.25, 0.5, 0.75, 0.9]) as q
+             quantile_cont({t}, [0.125, 0.25, 0.5, 0.75, 0.875]) as q
       from spikes s left join grouped g
         on g.category_name is not distinct from s.category_name and g.value is distinct from s.spike
       group by all
     ), spread as (
-      select *, coalesce(nullif((q[3] - q[2]) / {_QUARTILE}, 0), (q[3] - q[1]) / {_TENTH}) as s_low,
-             coalesce(nullif((q[4] - q[3]) / {_QUARTILE}, 0), (q[5] - q[3]) / {_TENTH}) as s_high
+      select *, greatest((q[3] - q[2]) / {_QUARTILE}, (q[3] - q[1]) / {_EIGHTH}) as s_low,
+             greatest((q[4] - q[3]) / {_QUARTILE}, (q[5] - q[3]) / {_EIGHTH}) as s_high
       from usual
     ), chosen as (
       select o.category_name, o.own, o.spike, not o.own and e.rare as rare, e.spike as common,

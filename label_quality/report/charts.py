@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-_ROW, _NAMES, _WIDTH, _NUMBERS = 24, 190, 380, 150
-_SIDE, _MARGIN = 300, 44
+_ROW, _NAMES, _WIDTH, _LETTER = 24, 190, 340, 7
+_SIDE, _MARGIN = 250, 44
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Line:
     interval: Sequence[tuple[float, float]] = ()
 
 
-def bars(rows: Sequence[Bar], title: str, parts: Sequence[str] = ()) -> Markup:
+def bars(rows: Sequence[Bar], title: str, parts: Sequence[str] = (), style: str = "") -> Markup:
     """Horizontal bars, each with its name before and its text behind it; `parts` names the parts for the legend."""
     top = _ROW if parts else 4
     largest = max([1e-12, *(max(sum(r.parts), r.high or 0) for r in rows)])
     scale = _WIDTH / largest
-    out = [_legend(parts, _NAMES)] if parts else []
+    out = [_legend(parts, _NAMES, style)] if parts else []
     for number, row in enumerate(rows):
         y = top + number * _ROW
         out.append(
@@ -52,7 +52,7 @@ def bars(rows: Sequence[Bar], title: str, parts: Sequence[str] = ()) -> Markup:
         for k, part in enumerate(row.parts):
             out.append(
                 Markup('<rect class="c{} {}" x="{}" y="{}" width="{}" height="14"/>').format(
-                    k, row.style, _n(x), y + 5, _n(part * scale)
+                    k, row.style or style, _n(x), y + 5, _n(part * scale)
                 )
             )
             x += part * scale
@@ -63,7 +63,8 @@ def bars(rows: Sequence[Bar], title: str, parts: Sequence[str] = ()) -> Markup:
             )
         end = max(x, _NAMES + (row.high or 0) * scale)
         out.append(Markup('<text x="{}" y="{}">{}</text>').format(_n(end + 8), y + 16, row.text))
-    return _svg(_NAMES + _WIDTH + _NUMBERS, top + len(rows) * _ROW + 2, title, out)
+    width = _NAMES + _WIDTH + 8 + _LETTER * max((len(r.text) for r in rows), default=0)
+    return _svg(width, top + len(rows) * _ROW + 2, title, out)
 
 
 def lines(
@@ -98,7 +99,7 @@ def lines(
                     '<path class="line s{}" d="M{} {}h22"/><text x="{}" y="{}">{}</text>'
                 ).format(k % 6, _MARGIN, y, _MARGIN + 28, y + 4, _short(line.name, 44))
             )
-    return _svg(_MARGIN + _SIDE + 20, bottom + 40 + legend, title, out)
+    return _svg(_MARGIN + _SIDE + 24, bottom + 40 + legend, title, out)
 
 
 def matrix(
@@ -187,13 +188,13 @@ def _axes(x_name: str, y_name: str, ticks: Sequence[tuple[float, str]]) -> Marku
     return Markup("").join(parts)
 
 
-def _legend(parts: Sequence[str], x: int) -> Markup:
+def _legend(parts: Sequence[str], x: int, style: str) -> Markup:
     out, place = [], x
     for k, name in enumerate(parts):
         out.append(
             Markup(
-                '<rect class="c{}" x="{}" y="5" width="12" height="12"/><text x="{}" y="16">{}</text>'
-            ).format(k, place, place + 17, name)
+                '<rect class="c{} {}" x="{}" y="5" width="12" height="12"/><text x="{}" y="16">{}</text>'
+            ).format(k, style, place, place + 17, name)
         )
         place += 40 + 7 * len(name)
     return Markup("").join(out)
@@ -210,7 +211,15 @@ def _points(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{_n(_MARGIN + _SIDE * x)},{_n(bottom - _SIDE * y)}" for x, y in points)
 
 
-def _short(text: str, length: int = 27) -> str:
+def compact(value: float) -> str:
+    """A number in a few characters: 0.0123, 12.3, 1,230, 12.3k, 4.56M."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if letter == 'k' else size):.3g}{letter}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _short(text: str, length: int = 28) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 

@@ -16,6 +16,7 @@ from label_quality.outliers import MODERATE, SEVERE
 from label_quality.pictures import finding_picture, jpeg
 from label_quality.rates import FORMULA
 from label_quality.report import plots, read
+from label_quality.report.charts import compact
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -53,19 +54,25 @@ def render_report(con: DuckDBPyConnection, images: Mapping[str, Path | None]) ->
         top_outliers=read.top_outliers(query),
         importance_charts=plots.importance(read.importance(query), simulated),
         by_metric=plots.by_metric(read.by_metric(query), simulated),
+        performance=[],
+        curves=[],
+        confusions=[],
+        gains=[],
         **_rates(read.rates(query)),
     )
 
 
 def _environment() -> jinja2.Environment:
     """Everything that is put into the page is escaped, but for markup that was made as such."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("label_quality.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["compact"] = compact
+    return made
 
 
 def _rates(rows: list[Row]) -> dict[str, Any]:

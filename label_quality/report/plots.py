@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from label_quality.registry import metrics
-from label_quality.report.charts import Bar, Line, bars, lines
+from label_quality.report.charts import Bar, Line, bars, compact, lines
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from label_quality.report.read import Row
 
 _QUESTIONS = {"prediction": "Is a prediction right?", "annotation": "Is a label found?"}
+_MOST_IMPORTANT = 12
 _MEASURES = {"precision": "precision", "false_negative_rate": "labels not found"}
 
 
@@ -36,23 +37,20 @@ def rates(rows: Sequence[Row]) -> Markup:
     )
 
 
-def outliers(rows: Sequence[Row]) -> list[tuple[str, Markup]]:
-    """Unusual objects of each kind by metric, moderate and severe."""
+def outliers(rows: Sequence[Row]) -> list[tuple[str, Markup | str, list[str]]]:
+    """For each kind its unusual objects by metric, and the metrics that no object has a value of."""
     return [
         (
             kind,
             bars(
-                [
-                    Bar(
-                        r["metric"],
-                        [r["severe"], r["moderate"]],
-                        f"{r['severe'] + r['moderate']:,} of {r['objects']:,}  (Encord: {r['encord'] or 0:,})",
-                    )
-                    for r in some
-                ],
+                [_unusual(r) for r in some if r["objects"]],
                 f"Outliers by metric: {kind}",
                 ("severe", "moderate"),
-            ),
+                "outlier",
+            )
+            if any(r["objects"] for r in some)
+            else "",
+            [r["metric"] for r in some if not r["objects"]],
         )
         for kind, some in _grouped(rows, "kind")
     ]
@@ -87,11 +85,28 @@ def by_metric(
     ]
 
 
-def _important(row: Row) -> Bar:
-    control = getattr(metrics(row["kind"]).get(row["metric"]), "control", False)
-    correlation = row["correlation"]
+def _unusual(row: Row) -> Bar:
+    count = f"{row['severe'] + row['moderate']:,} of {row['objects']:,}"
     return Bar(
-        _of(row["kind"], row["metric"]),
+        row["metric"],
+        [row["severe"], row["moderate"]],
+        f"{count}  (Encord: {row['encord'] or 0:,})",
+    )
+
+
+def _first(rows: Sequence[Row]) -> list[Row]:
+    """The most important metrics, and the controls wherever they stand."""
+    return [r for place, r in enumerate(rows) if place < _MOST_IMPORTANT or _is_control(r)]
+
+
+def _is_control(row: Row) -> bool:
+    return getattr(metrics(row["kind"]).get(row["metric"]), "control", False)
+
+
+def _important(row: Row) -> Bar:
+    control, correlation = _is_control(row), row["correlation"]
+    return Bar(
+        _of(row["kind"], row["metric"]) + (" (control)" if control else ""),
         [row["importance"]],
         f"{row['importance']:.3f}" + ("" if correlation is None else f"  (r {correlation:+.2f})"),
         row["low"],
@@ -103,13 +118,14 @@ def _important(row: Row) -> Bar:
 def _binned(rows: Sequence[Row], name: str) -> Markup:
     """One metric: each bin as wide as the share of objects in it, so that the width of a step is a count."""
     total = sum(r["count"] for r in rows)
-    points, interval, ticks, done = [], [], [(0.0, f"{rows[0]['low']:.3g}")], 0
+    points, interval, ticks, done = [], [], [(0.0, compact(rows[0]["low"]))], 0
     for r in rows:
         points += [(done / total, r["value"]), ((done + r["count"]) / total, r["value"])]
         interval += [(r["value_low"], r["value_high"])] * 2
         done += r["count"]
-        if done / total - ticks[-1][0] >= 0.19:
-            ticks.append((done / total, f"{r['high']:.3g}"))
+        text = compact(r["high"])
+        if done / total - ticks[-1][0] >= 0.19 and text != ticks[-1][1]:
+            ticks.append((done / total, text))
     measure = _MEASURES[rows[0]["measure"]]
     return lines(
         [Line(name, points, interval)],
@@ -125,7 +141,7 @@ def _title(model: str, target: str, simulated: Sequence[str]) -> str:
 
 
 def _of(kind: str, metric: str) -> str:
-    return f"{metric} of the image" if kind == "image" else metric
+    return f"image: {metric}" if kind == "image" else metric
 
 
 def _grouped(rows: Sequence[Row], *columns: str) -> list[tuple[Any, list[Row]]]:

@@ -161,6 +161,16 @@ def test_a_spike_is_never_unusual() -> None:
     assert flagged(outliers(values, metric(scale="log", low=0))) == {0}
 
 
+def test_sizes_of_photographs_are_clumped_and_not_unusual() -> None:
+    """As in COCO: most are 640 wide and near 4:3 or 3:2, one in five is smaller. None of them is an outlier, a stamp is."""
+    areas = np.repeat(
+        [640 * 427, 640 * 426, 640 * 425, 640 * 480, 500 * 375, 480 * 320],
+        [2800, 900, 600, 3700, 1500, 500],
+    )
+    areas[0] = 64 * 48
+    assert flagged(outliers(areas, metric(scale="log", low=0))) == {0}
+
+
 @pytest.mark.parametrize("values", [np.full(N, 7.0), np.r_[np.zeros(N // 2), np.ones(N // 2)]])
 def test_values_without_a_spread(values: Any) -> None:
     assert flagged(outliers(values, metric())) == set()
