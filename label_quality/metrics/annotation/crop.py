@@ -19,8 +19,8 @@ def brightness(picture: Picture, boxes: NDArray[np.int64]) -> NDArray[np.float64
 
 
 def sharpness(picture: Picture, boxes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Variance of the Laplacian of the grey picture inside each box; NaN where the picture has none there."""
-    return picture.laplacian_variances(boxes)
+    """Mean square of the Laplacian of the grey picture inside each box; NaN where the picture has none there."""
+    return picture.laplacian_energies(boxes)
 
 
 METRICS = (
@@ -36,7 +36,7 @@ METRICS = (
     Metric(
         name="sharpness",
         kind="annotation",
-        description="Variance of the 4-neighbour Laplacian of the grey picture (0 to 255) inside the box",
+        description="Mean square of the 4-neighbour Laplacian of the grey picture (0 to 255) inside the box",
         low=0,
         high=1040400,
         bad="low",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def share(picture: Picture, hue: int) -> float:
     """Share of the picture, 0 to 1, whose hue lies within 30° of `hue` (0 red, 1 green, 2 blue, times 120°).
 
-    Only what shows a colour counts: saturation of at least 0.2 and value of at least 0.15. Measured on means of 4 × 4
+    Only what shows a colour counts: saturation of at least 0.2 and value of at least 0.15. Measured on means of 8 × 8
     pixels, because JPEG keeps colour at half the size or less, and noise has a hue too.
     """
     return float(picture.hue_shares[hue])
@@ -26,7 +26,7 @@ METRICS = tuple(
         kind="image",
         description=(
             f"Share of the picture whose hue is within 30° of {name} ({120 * hue}°), with saturation >= 0.2 and "
-            "value >= 0.15, on means of 4 × 4 pixels"
+            "value >= 0.15, on means of 8 × 8 pixels"
         ),
         low=0,
         high=1,
