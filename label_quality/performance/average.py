@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from label_quality.performance.greedy import Edges, Flags, Floats, Ints, Words, is_matched, match
+from label_quality.performance.greedy import Edges, Flags, Floats, Graph, Ints, Words, is_matched
 from label_quality.performance.load import Data
 
 # The very numbers of COCOeval's Params: the ninth IoU is 0.8999999999999999.
@@ -69,14 +69,14 @@ def outside(area: Floats, limits: tuple[float, float]) -> Flags:
 
 def averages(data: Data, thresholds: Floats = IOUS, areas: Sequence[str] = tuple(AREAS)) -> Averages:
     """Match and accumulate: what COCOeval.evaluate and accumulate do."""
-    edges = data.edges.where(data.edges.iou >= thresholds[0])
+    graph = Graph(data.edges.where(data.edges.iou >= thresholds[0]), data.crowd)
     shape = (len(areas), len(thresholds), len(data.category_ids))
     precision = np.empty((*shape, len(RECALLS)))
     score = np.empty(precision.shape[1:])
     recall = np.empty((shape[0], len(MAX_DETS), *shape[1:]))
     labels = np.empty((shape[0], shape[2]), np.int64)
     for a, name in enumerate(areas):
-        view = Range(data, edges, thresholds, AREAS[name])
+        view = Range(data, graph, thresholds, AREAS[name])
         labels[a] = view.labels
         for t in range(len(thresholds)):
             hits = view.hits(t)
@@ -108,39 +108,40 @@ class Range:
     """The matching of one range of areas, at all thresholds."""
 
     def __init__(
-        self, data: Data, edges: Edges, thresholds: Floats, limits: tuple[float, float]
+        self, data: Data, graph: Graph, thresholds: Floats, limits: tuple[float, float]
     ) -> None:
         self._data = data
         self.ignored = data.crowd | outside(data.label_area, limits)
         self.labels: Ints = np.bincount(
             data.label_category[~self.ignored], minlength=len(data.category_ids)
         )
-        words = match(edges, self.ignored, data.crowd, thresholds)
-        order = np.argsort(edges.detection, kind="stable")
-        order = order[words[order].any(axis=1)]
-        self.edges: Edges = edges.where(order)
-        self.words: Words = words[order]
+        words = graph.match(self.ignored, thresholds)
+        some = np.flatnonzero(words.any(axis=1))
+        self.words: Words = words[some]
+        self.edges: Edges = graph.edges.where(some)
+        self._true = ~self.ignored[self.edges.label]
+        self._category = data.label_category[self.edges.label]
         # A detection that matches nothing is false, unless its own area is outside.
-        self._counts = ~outside(data.area, limits)
-        self._before = np.concatenate([[0], np.cumsum(self._counts)])
+        counts = ~outside(data.area, limits)
+        self._counts = counts[self.edges.detection]
+        before = np.concatenate([[0], np.cumsum(counts)])
+        self._before = before[self.edges.detection] - before[data.bounds[self._category]]
 
     def hits(self, threshold: int) -> Hits:
         """The true positives at the threshold of that number."""
         matched = np.flatnonzero(is_matched(self.words, threshold))
-        detection = self.edges.detection[matched]
-        true = ~self.ignored[self.edges.label[matched]]
-        category = np.searchsorted(self._data.bounds, detection, side="right") - 1
+        category = self._category[matched]
         # Those that count and rank before, without those that match something: true or ignored, they are not false.
-        counts = self._counts[detection]
-        matched_before = np.cumsum(counts) - counts
-        starts = self._data.bounds[category]
-        first = np.searchsorted(detection, starts)
+        counts = self._counts[matched]
+        matched_before = np.concatenate([[0], np.cumsum(counts)])
+        first = np.searchsorted(category, np.arange(len(self.labels)))
         false_before = (
-            self._before[detection]
-            - self._before[starts]
-            - (matched_before - matched_before[first])
+            self._before[matched] - matched_before[:-1] + matched_before[first][category]
         )
-        return Hits(detection[true], category[true], false_before[true])
+        true = self._true[matched]
+        return Hits(
+            self.edges.detection[matched[true]], category[true], false_before[true]
+        )
 
 
 def interpolated(hits: Hits, labels: Ints) -> Floats:

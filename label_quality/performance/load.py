@@ -148,7 +148,7 @@ def load(
     ).fetchnumpy()
 
     categories = len(names["category_id"])
-    rank = _ranks(found["i"].astype(np.int64) * categories + found["c"])
+    rank = _ranks(found["i"], found["c"])
     counted = rank < MAX_DETECTIONS
     if not counted.all():
         found, rank = {k: v[counted] for k, v in found.items()}, rank[counted]
@@ -173,14 +173,16 @@ def _any(con: DuckDBPyConnection, source: str) -> bool:
     return con.execute(f"select 1 from {source} limit 1").fetchone() is not None
 
 
-def _ranks(groups: Ints) -> Ints:
-    """Of each row how many rows of its group stand before it."""
-    order = np.argsort(groups, kind="stable")
-    ordered = groups[order]
-    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])
-    sizes = np.diff(np.r_[first, len(ordered)])
-    ranks = np.empty(len(groups), np.int64)
-    ranks[order] = np.arange(len(groups)) - np.repeat(first, sizes)
+def _ranks(image: Ints, category: Ints) -> Ints:
+    """Of each detection how many of its image and category stand before it; they stand by category."""
+    # Two stable sorts by 16 bits are linear in time, one by all bits is not.
+    order = np.argsort(image.astype(np.uint16), kind="stable")
+    order = order[np.argsort((image >> 16).astype(np.uint16)[order], kind="stable")]
+    image, category = image[order], category[order]
+    new = (image[1:] != image[:-1]) | (category[1:] != category[:-1])
+    first = np.flatnonzero(np.r_[True, new][: len(order)])
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order)) - np.repeat(first, np.diff(np.r_[first, len(order)]))
     return ranks
 
 
