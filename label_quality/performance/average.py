@@ -82,8 +82,8 @@ def averages(data: Data, thresholds: Floats = IOUS, areas: Sequence[str] = tuple
             hits = view.hits(t)
             precision[a, t] = interpolated(hits, view.labels)
             for m, limit in enumerate(MAX_DETS):
-                found = np.bincount(hits.category[data.rank[hits.detection] < limit], minlength=shape[2])
-                recall[a, m, t] = share(found, view.labels)
+                among = hits.category[data.rank[hits.detection] < limit]
+                recall[a, m, t] = share(np.bincount(among, minlength=shape[2]), view.labels)
             if name == "all":
                 score[t] = reached_scores(hits, view.labels, data)
     return Averages(precision, score, recall, labels)
@@ -97,11 +97,18 @@ class Hits:
         detection: (N,) number of the detection.
         category: (N,) number of its category.
         false_before: (N,) false positives of the category that rank before it.
+        false: (C,) all false positives of each category.
     """
 
     detection: Ints
     category: Ints
     false_before: Ints
+    false: Ints
+
+    @property
+    def found(self) -> Ints:
+        """(C,) true positives of each category."""
+        return np.bincount(self.category, minlength=len(self.false))
 
 
 class Range:
@@ -110,7 +117,7 @@ class Range:
     def __init__(
         self, data: Data, graph: Graph, thresholds: Floats, limits: tuple[float, float]
     ) -> None:
-        self._data = data
+        self._bounds = data.bounds
         self.ignored = data.crowd | outside(data.label_area, limits)
         self.labels: Ints = np.bincount(
             data.label_category[~self.ignored], minlength=len(data.category_ids)
@@ -124,23 +131,27 @@ class Range:
         # A detection that matches nothing is false, unless its own area is outside.
         counts = ~outside(data.area, limits)
         self._counts = counts[self.edges.detection]
-        before = np.concatenate([[0], np.cumsum(counts)])
-        self._before = before[self.edges.detection] - before[data.bounds[self._category]]
+        self._before = np.concatenate([[0], np.cumsum(counts)])
 
-    def hits(self, threshold: int) -> Hits:
-        """The true positives at the threshold of that number."""
+    def hits(self, threshold: int, ends: Ints | None = None) -> Hits:
+        """The true positives at the threshold of that number.
+
+        `ends`: (C,) where the detections end that take part, those of lower score being left out; all where it is None.
+        """
+        starts, ends = self._bounds[:-1], self._bounds[1:] if ends is None else ends
         matched = np.flatnonzero(is_matched(self.words, threshold))
-        category = self._category[matched]
+        matched = matched[self.edges.detection[matched] < ends[self._category[matched]]]
+        category, detection = self._category[matched], self.edges.detection[matched]
         # Those that count and rank before, without those that match something: true or ignored, they are not false.
-        counts = self._counts[matched]
-        matched_before = np.concatenate([[0], np.cumsum(counts)])
-        first = np.searchsorted(category, np.arange(len(self.labels)))
-        false_before = (
-            self._before[matched] - matched_before[:-1] + matched_before[first][category]
-        )
-        true = self._true[matched]
+        matched_before = np.concatenate([[0], np.cumsum(self._counts[matched])])
+        bounds = np.searchsorted(category, np.arange(len(starts) + 1))
+        offset = matched_before[bounds[:-1]] - self._before[starts]
+        true = np.flatnonzero(self._true[matched])
         return Hits(
-            self.edges.detection[matched[true]], category[true], false_before[true]
+            detection[true],
+            category[true],
+            (self._before[detection] - matched_before[:-1] + offset[category])[true],
+            self._before[ends] - matched_before[bounds[1:]] + offset,
         )
 
 
