@@ -105,11 +105,6 @@ class Hits:
     false_before: Ints
     false: Ints
 
-    @property
-    def found(self) -> Ints:
-        """(C,) true positives of each category."""
-        return np.bincount(self.category, minlength=len(self.false))
-
 
 class Range:
     """The matching of one range of areas, at all thresholds."""
@@ -132,6 +127,13 @@ class Range:
         counts = ~outside(data.area, limits)
         self._counts = counts[self.edges.detection]
         self._before = np.concatenate([[0], np.cumsum(counts)])
+
+    def found(self, threshold: int, ends: Ints | None = None) -> Ints:
+        """(C,) true positives of each category, without the rest of `hits`."""
+        true = is_matched(self.words, threshold) & self._true
+        if ends is not None:
+            true &= self.edges.detection < ends[self._category]
+        return np.bincount(self._category[true], minlength=len(self.labels))
 
     def hits(self, threshold: int, ends: Ints | None = None) -> Hits:
         """The true positives at the threshold of that number.

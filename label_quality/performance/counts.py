@@ -61,9 +61,9 @@ class Evaluation:
         stop = _stop(iou)
         ends = self._ends(min_score)
         hits = self._view.hits(stop, ends)
-        labels, found = self._view.labels, hits.found
+        labels, found = self._view.labels, self._view.found(stop, ends)
         steps = range(stop, len(SLIDER), _STEP)
-        recalls = [share(self._view.hits(s, ends).found, labels) for s in steps]
+        recalls = [share(self._view.found(s, ends), labels) for s in steps]
         frame = _frame(labels, found, hits.false)
         frame["ap"] = interpolated(hits, labels).mean(axis=1)
         frame["ar"] = np.mean(recalls, axis=0)
@@ -82,10 +82,7 @@ class Evaluation:
 
     def _ends(self, min_score: float) -> Ints:
         """(C,) where the detections of at least that score end."""
-        starts, ends = self._bounds[:-1], self._bounds[1:]
-        if min_score <= 0:
-            return ends
-        parts = zip(starts, ends, strict=True)
+        parts = zip(self._bounds[:-1], self._bounds[1:], strict=True)
         return np.array(
             [a + np.searchsorted(self._falling[a:b], -min_score, side="right") for a, b in parts],
             dtype=np.int64,
