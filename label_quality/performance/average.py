@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from label_quality.performance.greedy import Edges, Flags, Floats, Ints, Words, is_matched, match
+from label_quality.performance.greedy import Edges, Flags, Floats, Graph, Ints, Words, is_matched
 from label_quality.performance.load import Data
 
 # The very numbers of COCOeval's Params: the ninth IoU is 0.8999999999999999.
@@ -67,27 +67,23 @@ def outside(area: Floats, limits: tuple[float, float]) -> Flags:
     return (area < limits[0]) | (area > limits[1])
 
 
-def averages(
-    data: Data, thresholds: Floats = IOUS, areas: Sequence[str] = tuple(AREAS)
-) -> Averages:
+def averages(data: Data, thresholds: Floats = IOUS, areas: Sequence[str] = tuple(AREAS)) -> Averages:
     """Match and accumulate: what COCOeval.evaluate and accumulate do."""
-    edges = data.edges.where(data.edges.iou >= thresholds[0])
+    graph = Graph(data.edges.where(data.edges.iou >= thresholds[0]), data.crowd)
     shape = (len(areas), len(thresholds), len(data.category_ids))
     precision = np.empty((*shape, len(RECALLS)))
     score = np.empty(precision.shape[1:])
     recall = np.empty((shape[0], len(MAX_DETS), *shape[1:]))
     labels = np.empty((shape[0], shape[2]), np.int64)
     for a, name in enumerate(areas):
-        view = Range(data, edges, thresholds, AREAS[name])
+        view = Range(data, graph, thresholds, AREAS[name])
         labels[a] = view.labels
         for t in range(len(thresholds)):
             hits = view.hits(t)
             precision[a, t] = interpolated(hits, view.labels)
             for m, limit in enumerate(MAX_DETS):
-                found = np.bincount(
-                    hits.category[data.rank[hits.detection] < limit], minlength=shape[2]
-                )
-                recall[a, m, t] = share(found, view.labels)
+                among = hits.category[data.rank[hits.detection] < limit]
+                recall[a, m, t] = share(np.bincount(among, minlength=shape[2]), view.labels)
             if name == "all":
                 score[t] = reached_scores(hits, view.labels, data)
     return Averages(precision, score, recall, labels)
@@ -101,50 +97,64 @@ class Hits:
         detection: (N,) number of the detection.
         category: (N,) number of its category.
         false_before: (N,) false positives of the category that rank before it.
+        false: (C,) all false positives of each category.
     """
 
     detection: Ints
     category: Ints
     false_before: Ints
+    false: Ints
 
 
 class Range:
     """The matching of one range of areas, at all thresholds."""
 
     def __init__(
-        self, data: Data, edges: Edges, thresholds: Floats, limits: tuple[float, float]
+        self, data: Data, graph: Graph, thresholds: Floats, limits: tuple[float, float]
     ) -> None:
-        self._data = data
+        self._bounds = data.bounds
         self.ignored = data.crowd | outside(data.label_area, limits)
         self.labels: Ints = np.bincount(
             data.label_category[~self.ignored], minlength=len(data.category_ids)
         )
-        words = match(edges, self.ignored, data.crowd, thresholds)
-        order = np.argsort(edges.detection, kind="stable")
-        order = order[words[order].any(axis=1)]
-        self.edges: Edges = edges.where(order)
-        self.words: Words = words[order]
+        words = graph.match(self.ignored, thresholds)
+        some = np.flatnonzero(words.any(axis=1))
+        self.words: Words = words[some]
+        self.edges: Edges = graph.edges.where(some)
+        self._true = ~self.ignored[self.edges.label]
+        self._category = data.label_category[self.edges.label]
         # A detection that matches nothing is false, unless its own area is outside.
-        self._counts = ~outside(data.area, limits)
-        self._before = np.concatenate([[0], np.cumsum(self._counts)])
+        counts = ~outside(data.area, limits)
+        self._counts = counts[self.edges.detection]
+        self._before = np.concatenate([[0], np.cumsum(counts)])
 
-    def hits(self, threshold: int) -> Hits:
-        """The true positives at the threshold of that number."""
+    def found(self, threshold: int, ends: Ints | None = None) -> Ints:
+        """(C,) true positives of each category, without the rest of `hits`."""
+        true = is_matched(self.words, threshold) & self._true
+        if ends is not None:
+            true &= self.edges.detection < ends[self._category]
+        return np.bincount(self._category[true], minlength=len(self.labels))
+
+    def hits(self, threshold: int, ends: Ints | None = None) -> Hits:
+        """The true positives at the threshold of that number.
+
+        `ends`: (C,) where the detections end that take part, those of lower score being left out; all where it is None.
+        """
+        starts, ends = self._bounds[:-1], self._bounds[1:] if ends is None else ends
         matched = np.flatnonzero(is_matched(self.words, threshold))
-        detection = self.edges.detection[matched]
-        true = ~self.ignored[self.edges.label[matched]]
-        category = np.searchsorted(self._data.bounds, detection, side="right") - 1
+        matched = matched[self.edges.detection[matched] < ends[self._category[matched]]]
+        category, detection = self._category[matched], self.edges.detection[matched]
         # Those that count and rank before, without those that match something: true or ignored, they are not false.
-        counts = self._counts[detection]
-        matched_before = np.cumsum(counts) - counts
-        starts = self._data.bounds[category]
-        first = np.searchsorted(detection, starts)
-        false_before = (
-            self._before[detection]
-            - self._before[starts]
-            - (matched_before - matched_before[first])
+        matched_before = np.concatenate([[0], np.cumsum(self._counts[matched])])
+        bounds = np.searchsorted(category, np.arange(len(starts) + 1))
+        offset = matched_before[bounds[:-1]] - self._before[starts]
+        true = np.flatnonzero(self._true[matched])
+        return Hits(
+            detection[true],
+            category[true],
+            (self._before[detection] - matched_before[:-1] + offset[category])[true],
+            self._before[ends] - matched_before[bounds[1:]] + offset,
         )
-        return Hits(detection[true], category[true], false_before[true])
 
 
 def interpolated(hits: Hits, labels: Ints) -> Floats:

@@ -40,88 +40,95 @@ class Edges:
 
 
 def sort_edges(edges: Edges) -> Edges:
-    """Edges in the order that a detection prefers: the highest IoU, of equal ones the later label."""
-    return edges.where(np.lexsort((-edges.label, -edges.iou)))
+    """Edges by detection, and of each as it prefers them: the highest IoU, of equal ones the later label."""
+    order = np.argsort(edges.detection, kind="stable")
+    edges = edges.where(order)
+    # Most detections have one label to choose: only the others are sorted.
+    same = edges.detection[1:] == edges.detection[:-1]
+    several = np.flatnonzero(np.r_[False, same] | np.r_[same, False])
+    part = edges.where(several)
+    order = np.arange(len(edges.iou))
+    order[several] = several[np.lexsort((-part.label, -part.iou, part.detection))]
+    return edges.where(order)
 
 
-def match(edges: Edges, ignored: Flags, crowd: Flags, thresholds: Floats) -> Words:
-    """Which edges COCOeval matches, at each threshold.
+class Graph:
+    """Edges and how they wait for each other, made once for the matchings of several area ranges."""
 
-    COCOeval lets the detections of an image choose in the order of their score: each takes the free label of highest
-    IoU among those of at least the threshold, an ignored one only if no other is left, and crowds without using them up.
-    So an edge is settled as soon as the edges that its detection prefers and the edges by which better detections want
-    its label are: all edges with none of them unsettled are settled together, for all thresholds in the bits of a word.
+    def __init__(self, edges: Edges, crowd: Flags) -> None:
+        """`crowd`: (L,) labels that any number of detections may match."""
+        self.edges = edges
+        self._absorbs = crowd[edges.label]
+        self._same = edges.detection[1:] == edges.detection[:-1]
+        self._run = np.concatenate([np.zeros(1, np.int64), np.cumsum(~self._same)])[: len(edges.iou)]
+        by_label = np.argsort(edges.label, kind="stable")  # the better detection first
+        here, after = by_label[:-1], by_label[1:]
+        wanted = (edges.label[here] == edges.label[after]) & ~self._absorbs[here]
+        self._after_label = np.full(len(edges.iou), -1, np.int64)
+        self._after_label[here[wanted]] = after[wanted]
 
-    Args:
-        edges: E edges, sorted by `sort_edges`.
-        ignored: (L,) labels that count neither as found nor as missed; every crowd is one.
-        crowd: (L,) labels that any number of detections may match.
-        thresholds: (T,) smallest IoU that matches, ascending.
+    def match(self, ignored: Flags, thresholds: Floats) -> Words:
+        """Which edges COCOeval matches, at each threshold.
 
-    Returns:
-        (E, ceil(T / 64)) words: bit t % 64 of word t // 64 says whether the edge is matched at threshold t.
-    """
-    count = len(edges.iou)
-    # A stable sort keeps the preference among the labels of one detection; ignored ones go last.
-    order = np.argsort(edges.detection * 2 + ignored[edges.label], kind="stable")
-    detection = _numbered_runs(edges.detection[order])
-    label = edges.label[order]
-    absorbs = crowd[label]
-    after_detection, after_label = _successors(detection, label, absorbs)
-    waits = np.zeros(count, np.int8)
-    for after in (after_detection, after_label):
-        waits[after[after >= 0]] += 1
+        COCOeval lets the detections of an image choose in the order of their score: each takes the free label of
+        highest IoU among those of at least the threshold, an ignored one only if no other is left, and crowds without
+        using them up. So an edge is settled as soon as the edges that its detection prefers are, and those by which
+        better detections want its label: all edges that wait for none are settled together, for all thresholds in the
+        bits of a word.
 
-    alive = _words_up_to(
-        np.searchsorted(thresholds, edges.iou[order], side="right"), len(thresholds)
-    )
-    won = np.zeros_like(alive)
-    done = np.zeros((int(detection[-1]) + 1 if count else 0, alive.shape[1]), np.uint64)
-    taken = np.zeros((len(ignored), alive.shape[1]), np.uint64)
-    front = np.flatnonzero(waits == 0)
-    while len(front):
-        d, lab = detection[front], label[front]
-        now = alive[front] & ~taken[lab] & ~done[d]
-        won[front] = now
-        # Within a front no detection and no label but a crowd stands twice: they are settled one after the other.
-        done[d] |= now
-        uses = ~absorbs[front]
-        taken[lab[uses]] |= now[uses]
-        fronts = []
-        for after in (after_detection, after_label):
-            following = after[front]
-            following = following[following >= 0]
-            waits[following] -= 1
-            fronts.append(following[waits[following] == 0])
-        front = np.concatenate(fronts)
-    out = np.empty_like(won)
-    out[order] = won
-    return out
+        Args:
+            ignored: (L,) labels that count neither as found nor as missed; every crowd is one.
+            thresholds: (T,) smallest IoU that matches, ascending.
+
+        Returns:
+            (E, ceil(T / 64)) words: bit t % 64 of word t // 64 says whether the edge is matched at threshold t.
+        """
+        detection, label = self._run, self.edges.label
+        after_detection = self._preferences(ignored)
+        waits = np.zeros(len(label), np.int8)
+        for after in (after_detection, self._after_label):
+            waits[after[after >= 0]] += 1
+        reached = np.searchsorted(thresholds, self.edges.iou, side="right")
+        won = _words_up_to(reached, len(thresholds))
+        done = np.zeros((len(label), won.shape[1]), np.uint64)
+        taken = np.zeros((len(ignored), won.shape[1]), np.uint64)
+        front = np.flatnonzero(waits == 0)
+        while len(front):
+            d, wanted, uses = detection[front], label[front], ~self._absorbs[front]
+            now = won[front] & ~taken[wanted] & ~done[d]
+            won[front] = now
+            # No detection, and no label but a crowd, stands in a front twice: its edges are settled one after the other.
+            done[d] |= now
+            taken[wanted[uses]] |= now[uses]
+            fronts = []
+            for after in (after_detection, self._after_label):
+                following = after[front]
+                following = following[following >= 0]
+                waits[following] -= 1
+                fronts.append(following[waits[following] == 0])
+            front = np.concatenate(fronts)
+        return won
+
+    def _preferences(self, ignored: Flags) -> Ints:
+        """Of each edge the one that its detection prefers next; -1 where there is none."""
+        last = ignored[self.edges.label]
+        order = np.arange(len(last))
+        # The edges stand in the order of IoU: only a detection that has both kinds of labels is to be sorted.
+        mixed = np.flatnonzero(self._same & (last[1:] != last[:-1]))
+        both = np.zeros(len(last), bool)
+        both[self._run[mixed]] = True
+        rows = np.flatnonzero(both[self._run])
+        order[rows] = rows[np.argsort(self._run[rows] * 2 + last[rows], kind="stable")]
+        after = np.full(len(last), -1, np.int64)
+        same = np.flatnonzero(self._same)
+        after[order[same]] = order[same + 1]
+        return after
 
 
 def is_matched(words: Words, threshold: int) -> Flags:
     """(E,) whether each edge is matched at the threshold of that number."""
     word = words[:, threshold // _BITS]
     return np.asarray((word >> np.uint64(threshold % _BITS)) & np.uint64(1), dtype=bool)
-
-
-def _numbered_runs(values: Ints) -> Ints:
-    """Runs of equal values numbered 0, 1, 2 …"""
-    return np.cumsum(np.r_[False, values[1:] != values[:-1]]) if len(values) else values
-
-
-def _successors(detection: Ints, label: Ints, absorbs: Flags) -> tuple[Ints, Ints]:
-    """Of each edge the next one of its detection, and the next one that wants its label; -1 where there is none."""
-    count = len(label)
-    of_detection = np.full(count, -1, np.int64)
-    same = np.flatnonzero(detection[1:] == detection[:-1])
-    of_detection[same] = same + 1
-    of_label = np.full(count, -1, np.int64)
-    by_label = np.argsort(label, kind="stable")  # the better detection first, as the edges stand
-    here, after = by_label[:-1], by_label[1:]
-    same = (label[here] == label[after]) & ~absorbs[here]
-    of_label[here[same]] = after[same]
-    return of_detection, of_label
 
 
 def _words_up_to(counts: Ints, thresholds: int) -> Words:
