@@ -59,8 +59,9 @@ def build_outliers(
         _read(con, kind, chosen)
         for metric in chosen:
             _judge(con, metric)
-    con.execute("drop view if exists measured; drop table if exists _objects")
-    return {"outliers": "select * from _outliers", "outlier_summary": _SUMMARY}
+    con.execute(f"create or replace temp table _outlier_summary as {_SUMMARY}")
+    con.execute("drop view if exists measured; drop table if exists _objects; drop table _judged")
+    return {"outliers": "from _outliers", "outlier_summary": "from _outlier_summary"}
 
 
 def _read(con: DuckDBPyConnection, kind: Kind, chosen: Sequence[Metric]) -> None:

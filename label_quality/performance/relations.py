@@ -1,7 +1,7 @@
 """How metrics go together with what models get right: fills ``metric_importance`` and ``performance_by_metric``.
 
-Two questions: whether a prediction is right (TP or FP), and whether a label is found (TP or FN), both at IoU 0.50. Asked of
-the metrics of the object itself and of its image. A metric that is made of the outcome, as a prediction's IoU with its match
+Two questions: whether a prediction is right (TP or FP), and whether a label is found (TP or FN), both by boxes at IoU 0.50.
+Asked of the metrics of the object itself and of its image. A metric that is made of the outcome, as a prediction's IoU with its match
 is, explains it by construction.
 """
 
@@ -94,7 +94,7 @@ def _judge(con: DuckDBPyConnection, target: _Target, own: Sequence[Metric]) -> N
         f"""create or replace temp table _right as
             select o.model, m.batch, m.image_id, o.outcome = 'TP' as "right"{columns}
             from {target.outcomes} o join {target.kind}_metrics m using ({target.key})
-            where o.outcome in ('TP', '{target.wrong}')"""
+            where o.iou_type = 'bbox' and o.outcome in ('TP', '{target.wrong}')"""
     )
     con.execute(
         """create or replace temp table _right_by_image as

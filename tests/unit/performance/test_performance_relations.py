@@ -49,10 +49,13 @@ def built(
                     "batch": pa.array(["b"] * len(own), pa.string()),
                     "model": pa.array([m] * len(own), pa.string()),
                     key: ids,
-                    "outcome": pa.array(outcome, pa.string()),
+                    "iou_type": pa.array([iou_type] * len(own), pa.string()),
+                    "outcome": pa.array(verdicts, pa.string()),
                 }
             )
             for m in models
+            # What masks say is another matter, and must not be counted beside what boxes say.
+            for iou_type, verdicts in (("bbox", outcome), ("segm", ["TP"] * len(own)))
         ]
         add(con, name, pa.concat_tables(outcomes))
     queries = build_relations(con, VALUE)
