@@ -22,24 +22,27 @@ _BITS = 64
 
 @dataclass(frozen=True)
 class Edges:
-    """Pairs of one detection and one label that may match, E of them, in the order of `sort_edges`.
+    """Pairs of one detection and one label that may match, E of them.
 
     Attributes:
         detection: (E,) number of the detection; of two detections of one image the smaller number comes first.
         label: (E,) number of the label.
         iou: (E,) their IoU, 0 to 1; of a crowd the intersection over the detection's area.
+        own: (E,) whether the two have the same category; None where all have. Among labels of equal IoU these come first.
     """
 
     detection: Ints
     label: Ints
     iou: Floats
+    own: Flags | None = None
 
     def where(self, wanted: Flags | Ints) -> Edges:
         """Some of the edges, their order kept."""
-        return Edges(self.detection[wanted], self.label[wanted], self.iou[wanted])
+        own = None if self.own is None else self.own[wanted]
+        return Edges(self.detection[wanted], self.label[wanted], self.iou[wanted], own)
 
 
-def sort_edges(edges: Edges) -> Edges:
+def _by_preference(edges: Edges) -> Edges:
     """Edges by detection, and of each as it prefers them: the highest IoU, of equal ones the later label."""
     order = np.argsort(edges.detection, kind="stable")
     edges = edges.where(order)
@@ -48,7 +51,8 @@ def sort_edges(edges: Edges) -> Edges:
     several = np.flatnonzero(np.r_[False, same] | np.r_[same, False])
     part = edges.where(several)
     order = np.arange(len(edges.iou))
-    order[several] = several[np.lexsort((-part.label, -part.iou, part.detection))]
+    ties = (-part.label,) if part.own is None else (-part.label, ~part.own)
+    order[several] = several[np.lexsort((*ties, -part.iou, part.detection))]
     return edges.where(order)
 
 
@@ -56,8 +60,8 @@ class Graph:
     """Edges and how they wait for each other, made once for the matchings of several area ranges."""
 
     def __init__(self, edges: Edges, crowd: Flags) -> None:
-        """`crowd`: (L,) labels that any number of detections may match."""
-        self.edges = edges
+        """`crowd`: (L,) labels that any number of detections may match. The order of the edges is of no meaning."""
+        edges = self.edges = _by_preference(edges)
         self._absorbs = crowd[edges.label]
         self._same = edges.detection[1:] == edges.detection[:-1]
         self._run = np.concatenate([np.zeros(1, np.int64), np.cumsum(~self._same)])[: len(edges.iou)]

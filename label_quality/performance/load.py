@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from label_quality.performance.greedy import Edges, Flags, Floats, Ints, sort_edges
+from label_quality.performance.greedy import Edges, Flags, Floats, Ints
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -53,15 +53,11 @@ qualify row_number() over (partition by batch, image_id, category_id order by sc
 """
 _DETECTIONS = """
 select k.c, s.i, p.score, p.width * p.height as area, o.first + p.prediction_id as key
-from {predictions} p join _categories k using (batch, category_id) join _images s using (batch, image_id)
+from predictions p join _categories k using (batch, category_id) join _images s using (batch, image_id)
   join _offsets o using (batch) anti join _beyond b on b.batch = p.batch and b.prediction_id = p.prediction_id
 where p.model = $model and {masks}
 order by k.c, p.score desc, s.i, p.prediction_id
 """
-_OVERLAPPING = """(
-  select * from predictions semi join (
-    select batch, model, prediction_id from prediction_overlaps where {iou} >= $floor
-  ) using (batch, model, prediction_id))"""
 _LABELS = """
 create or replace temp table _numbered_labels as
 select row_number() over (order by a.batch, a.annotation_id) - 1 as l, a.batch, a.annotation_id, k.c, a.area, a.iscrowd
@@ -90,7 +86,8 @@ class Data:
         score: (D,) confidence, 0 to 1.
         area: (D,) width × height of the box, px². COCOeval takes it for masks too, where results have boxes.
         key: (D,) names the prediction: the prediction ids of all batches, laid end to end (``_offsets`` says where).
-        label_category: (L,) number of the category; labels are numbered as in ``_numbered_labels``.
+        annotation_id: (L,) COCO id of the label; they stand by batch and id.
+        label_category: (L,) number of the category.
         label_area: (L,) area by the label file, px².
         crowd: (L,) whether the label is a crowd.
         edges: pairs of an IoU of at least the floor that was asked for, of the same category.
@@ -104,6 +101,7 @@ class Data:
     score: Floats
     area: Floats
     key: Ints
+    annotation_id: Ints
     label_category: Ints
     label_area: Floats
     crowd: Flags
@@ -135,7 +133,7 @@ def models(con: DuckDBPyConnection, iou_type: str) -> list[str]:
     masks = iou_type == "segm"
     if masks and not con.execute(
         "select 1 from annotations where segmentation_type <> 'none' limit 1"
-    ).fetchone():
+    ).fetchall():
         return []
     where = "where has_mask" if masks else ""
     rows = con.execute(f"select distinct model from predictions {where} order by model").fetchall()
@@ -149,7 +147,6 @@ def load(
     *,
     floor: float = 0.10,
     other_categories: bool = False,
-    overlapping_only: bool = False,
 ) -> Data:
     """Read what is needed to judge one model. Labels and predictions without a mask take no part in segm.
 
@@ -160,7 +157,6 @@ def load(
         iou_type: bbox or segm.
         floor: smallest IoU of a pair that is read, 0 to 1; ``prediction_overlaps`` holds none below 0.10.
         other_categories: whether to read the pairs of different categories too.
-        overlapping_only: whether to leave out detections that are in no pair; `bounds` and ranks are then of no use.
 
     Raises:
         ValueError: an `iou_type` that is none of the two.
@@ -172,13 +168,8 @@ def load(
     for sql in (_OFFSETS, _BEYOND):
         con.execute(sql, {"model": model})
     names = con.execute("select distinct c, id, name from _categories order by c").fetchnumpy()
-    values: dict[str, object] = {"model": model}
-    source = "predictions"
-    if overlapping_only:
-        source = _OVERLAPPING.format(iou=_column(iou_type))
-        values["floor"] = floor
     masks = "p.has_mask" if iou_type == "segm" else "true"
-    found = con.execute(_DETECTIONS.format(predictions=source, masks=masks), values).fetchnumpy()
+    found = con.execute(_DETECTIONS.format(masks=masks), {"model": model}).fetchnumpy()
     none = np.empty(0, np.int64)
     data = Data(
         category_ids=names["id"].astype(np.int64),
@@ -188,6 +179,7 @@ def load(
         score=found["score"],
         area=found["area"],
         key=found["key"],
+        annotation_id=none,
         label_category=none,
         label_area=none.astype(np.float64),
         crowd=none.astype(bool),
@@ -211,12 +203,14 @@ def with_labels(
     """The same detections with the labels and pairs of these tables. `load` with the same model went before."""
     masks = "a.segmentation_type <> 'none'" if iou_type == "segm" else "true"
     con.execute(_LABELS.format(annotations=annotations, masks=masks))
-    labels = con.execute("select c, area, iscrowd from _numbered_labels order by l").fetchnumpy()
+    labels = con.execute(
+        "select annotation_id, c, area, iscrowd from _numbered_labels order by l"
+    ).fetchnumpy()
     pairs = con.execute(
         _EDGES.format(iou=_column(iou_type), overlaps=overlaps),
         {"model": model, "floor": floor, "other_categories": other_categories},
     ).fetchnumpy()
-    size = con.execute("select max(size) from _offsets").fetchone()[0] or 0  # type: ignore[index]
+    size = con.execute("select max(size) from _offsets").fetchall()[0][0] or 0
     place = np.full(size, -1, np.int64)
     place[data.key] = np.arange(len(data.key))
     detection = place[pairs["key"]]
@@ -225,11 +219,12 @@ def with_labels(
     same = pairs["same"].astype(bool)
     return replace(
         data,
+        annotation_id=labels["annotation_id"],
         label_category=labels["c"].astype(np.int64),
         label_area=labels["area"],
         crowd=labels["iscrowd"].astype(bool),
-        edges=sort_edges(edges.where(kept & same)),
-        other_edges=sort_edges(edges.where(kept & ~same)),
+        edges=edges.where(kept & same),
+        other_edges=edges.where(kept & ~same),
     )
 
 
