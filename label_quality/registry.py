@@ -11,7 +11,7 @@ import math
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from typing import Any, Literal, get_args
@@ -68,6 +68,7 @@ class Metric:
         per_category: whether values of different categories are not comparable, so that outliers are sought within each.
         needs: what it cannot be computed without, of `NEEDS`.
         control: a random number: what has to do with nothing, to compare others with.
+        origin: the plugin that gave it, "" for a file of this package; set when it is found.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Metric:
     per_category: bool = False
     needs: frozenset[str] = frozenset()
     control: bool = False
+    origin: str = ""
     sql: str | None = None
     function: Callable[..., Any] | None = None
 
@@ -143,7 +145,7 @@ def found() -> Found:
     """Look for metrics; once in a process."""
     result: dict[Kind, dict[str, Metric]] = {kind: {} for kind in KINDS}
     wrong: list[str] = []
-    for source, load in (*_files(), *_plugins()):
+    for origin, source, load in (*_files(), *_plugins()):
         # Whatever a plugin does when it is imported, the rest goes on without it.
         try:
             some = list(_metrics_of(load()))
@@ -156,25 +158,28 @@ def found() -> Found:
             wrong.append(f"{source} gives no metric: {type(error).__name__}: {error}")
             continue
         for metric in some:
-            result[metric.kind][metric.name] = metric
+            result[metric.kind][metric.name] = replace(metric, origin=origin)
     return Found(result, tuple(wrong))
 
 
-def _files() -> Iterator[tuple[str, Callable[[], object]]]:
+_Source = tuple[str, str, Callable[[], object]]  # origin, what to call it, how to load it
+
+
+def _files() -> Iterator[_Source]:
     for kind in KINDS:
         package = importlib.import_module(f"{__package__}.metrics.{kind}")
         for name in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-            yield f"{package.__name__}.{name}", _importer(f"{package.__name__}.{name}")
+            yield "", f"{package.__name__}.{name}", _importer(f"{package.__name__}.{name}")
 
 
 def _importer(name: str) -> Callable[[], object]:
     return lambda: importlib.import_module(name)
 
 
-def _plugins() -> Iterator[tuple[str, Callable[[], object]]]:
+def _plugins() -> Iterator[_Source]:
     for point in sorted(metadata.entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
         by = f" of {point.dist.name}" if point.dist else ""
-        yield f"the plugin {point.name!r}{by} ({point.value})", point.load
+        yield point.value, f"the plugin {point.name!r}{by} ({point.value})", point.load
 
 
 def _metrics_of(loaded: object) -> Iterable[Metric]:

@@ -1,6 +1,6 @@
 """Dagster assets, one per table and named as the table. Thin: read tables, call one domain function, write, attach metadata.
 
-What does not belong here: formulas (``matching``, ``findings``, ``rates``), file formats (``coco``), paths (``store``).
+What does not belong here: formulas (``matching``, ``metrics``, ``findings``, ``rates``), file formats (``coco``), paths (``store``).
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from label_quality.assets.findings import error_rates, finding_scores, findings
 from label_quality.assets.ingest import ingest
 from label_quality.assets.matching import annotation_pairs, prediction_overlaps
+from label_quality.assets.metrics import image_and_annotation_metrics, prediction_metrics
 from label_quality.assets.overall import overall_error_rates
 from label_quality.assets.predictions import import_predictions, predictions, quarantine
 from label_quality.assets.publish import publish
@@ -18,7 +19,9 @@ BATCH_ASSETS = [
     predictions,
     quarantine,
     annotation_pairs,
+    image_and_annotation_metrics,
     prediction_overlaps,
+    prediction_metrics,
     finding_scores,
     findings,
     error_rates,

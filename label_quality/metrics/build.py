@@ -10,6 +10,7 @@ from label_quality.metrics.neighbours import find_neighbours
 from label_quality.metrics.outlines import measure_masks
 from label_quality.metrics.pixels import measure_pixels
 from label_quality.metrics.rows import PREDICTION_ROWS, annotation_rows, image_rows, table_sql
+from label_quality.registry import Kind
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -33,8 +34,9 @@ def build_image_and_annotation_metrics(
     problems += measure_masks(con)
     image_rows(con)
     annotation_rows(con)
-    for kind in ("image", "annotation"):
-        select, wrong = table_sql(con, kind, f"from _{kind}_row")  # type: ignore[arg-type]
+    kinds: tuple[Kind, ...] = ("image", "annotation")
+    for kind in kinds:
+        select, wrong = table_sql(con, kind, f"from _{kind}_row")
         con.execute(f"create or replace temp view new_{kind}_metrics as {select}")
         problems += wrong
     return problems

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROUNDS = 40
+_EXACT = 2.0**38  # below it, a float64 still holds a ten-thousandth of a pixel
 
 
 def hull_areas(
@@ -24,26 +25,50 @@ def hull_areas(
     a line between two points is no corner of the hull, whichever of the others go. A dozen rounds do for nearly all; the few
     chains that need more are left to Qhull.
     """
-    groups = len(starts)
     sizes = np.diff(np.append(starts, len(x)))
-    group = np.repeat(np.arange(groups), sizes)
-    order = np.lexsort((x, group))
+    group = np.repeat(np.arange(len(starts)), sizes)
+    order = _sorted(group, x)
     by_x, by_y = x[order], y[order]  # the order of the groups stays
-    new = np.flatnonzero(np.r_[True, (group[1:] != group[:-1]) | (by_x[1:] != by_x[:-1])])
-    group, chain = group[new], by_x[new]
-    upper, open_above = _area_under(group, chain, np.maximum.reduceat(by_y, new), groups)
-    lower, open_below = _area_under(group, chain, -np.minimum.reduceat(by_y, new), groups)
-    out = np.maximum(upper + lower, 0.0)
-    for one in np.flatnonzero(open_above | open_below):
-        some = slice(starts[one], starts[one] + sizes[one])
-        out[one] = _by_qhull(x[some], y[some])
+    # Above and below the line from the first to the last point of each group.
+    last = starts + sizes - 1
+    slope = np.zeros(len(starts))
+    np.divide(
+        by_y[last] - by_y[starts],
+        by_x[last] - by_x[starts],
+        out=slope,
+        where=by_x[last] > by_x[starts],
+    )
+    height = by_y - by_y[starts][group] - slope[group] * (by_x - by_x[starts][group])
+    ends = np.zeros(len(x), bool)
+    ends[starts] = ends[last] = True
+    out, unfinished = np.zeros(len(starts)), np.zeros(len(starts), bool)
+    for side in (height, -height):
+        some = np.flatnonzero(ends | (side > 0))
+        of, at = group[some], by_x[some]
+        new = np.flatnonzero(np.r_[True, (of[1:] != of[:-1]) | (at[1:] != at[:-1])])
+        highest = np.maximum.reduceat(side[some], new)
+        under, left = _area_under(of[new], at[new], highest, len(starts))
+        out += under
+        unfinished |= left
+    for one in np.flatnonzero(unfinished):
+        of_one = slice(starts[one], starts[one] + sizes[one])
+        out[one] = _by_qhull(x[of_one], y[of_one])
     return out
+
+
+def _sorted(group: NDArray[np.int64], x: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The order by group and x; by one number that holds both where it can, which is several times as fast."""
+    low, high = float(x.min()), float(x.max())
+    span = 2 * (high - low) + 1
+    if span * len(group) < _EXACT:
+        return np.argsort(group * span + (x - low))
+    return np.lexsort((x, group))
 
 
 def _area_under(
     group: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64], groups: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Area under the upper chain of each group, (groups,), and which chains were not finished."""
+    """Area under the upper chain of each group, (groups,), and which chains were not finished. No x stands twice in a group."""
     area, unfinished = np.zeros(groups), np.zeros(groups, bool)
     for _ in range(_ROUNDS):
         sunk = np.zeros(len(x), bool)
@@ -65,7 +90,7 @@ def _trapezoids(
     group: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64], groups: int
 ) -> NDArray[np.float64]:
     strips = np.where(group[1:] == group[:-1], (x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2, 0.0)
-    return np.bincount(group[1:], strips, groups)
+    return np.asarray(np.bincount(group[1:], strips, groups), dtype=np.float64)
 
 
 def _by_qhull(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

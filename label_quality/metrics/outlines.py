@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from numpy.typing import NDArray
 
-_LABELS_A_TASK = 20_000
+_LABELS_A_TASK = 5_000  # their points fit a core's cache
 _LARGEST_RASTER = 10_000  # px; a self-crossing outline that is longer keeps its shoelace area
 
 

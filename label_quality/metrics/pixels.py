@@ -63,6 +63,7 @@ class Measured:
     )  # metric -> what its function raised first
 
 
+@cache
 def pixel_metrics() -> tuple[list[Metric], list[Metric]]:
     """The metrics that are functions of a picture: of images, and of labels."""
     image, annotation = (
@@ -154,12 +155,9 @@ def measure(root: Path, task: Task) -> Measured:
             picture = decode(data, orientation)
         except (OSError, UnreadablePicture) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            for column, value in (
-                (out.reason, reason or "cannot be read"),
-                (out.content, None),
-                (out.hash, None),
-            ):
-                column.append(value)  # type: ignore[attr-defined]
+            out.reason.append(reason or "cannot be read")
+            out.content.append(None)
+            out.hash.append(None)
             continue
         out.reason.append(None)
         out.content.append(hashlib.sha256(data).hexdigest())
@@ -211,7 +209,7 @@ def whole_pixels(
     low = np.floor(np.maximum(box[:, :2], 0))
     high = np.ceil(np.minimum(box[:, :2] + box[:, 2:], (width, height)))
     edges = np.concatenate([low, high], axis=1).astype(np.int64)
-    return edges, (high > low).all(axis=1)
+    return edges, np.asarray((high > low).all(axis=1))
 
 
 @cache

@@ -7,6 +7,8 @@ from label_quality.registry import Metric
 _WIDTH = "greatest(least(x + width, mask_x + mask_width) - greatest(x, mask_x), 0)"
 _HEIGHT = "greatest(least(y + height, mask_y + mask_height) - greatest(y, mask_y), 0)"
 
+_BOTH = f"({_WIDTH} * {_HEIGHT})"
+
 METRICS = (
     Metric(
         name="mask_fill",
@@ -26,6 +28,7 @@ METRICS = (
         high=1,
         bad="low",
         needs=frozenset({"masks"}),
-        sql=f"least({_WIDTH} * {_HEIGHT} / (width * height + mask_width * mask_height - {_WIDTH} * {_HEIGHT}), 1)",
+        # least and greatest pass over NULL
+        sql=f"case when mask_width is not null then least({_BOTH} / (width * height + mask_width * mask_height - {_BOTH}), 1) end",
     ),
 )

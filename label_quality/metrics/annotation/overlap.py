@@ -31,7 +31,7 @@ def _metrics() -> Iterator[Metric]:
                 high=1,
                 bad="high",
                 needs=frozenset(needs),
-                sql=f"case when not iscrowd{has_mask} then coalesce({which}_{column}, 0) end",
+                sql=f"case when not iscrowd{has_mask} then least(coalesce({which}_{column}, 0), 1) end",
             )
 
 

@@ -26,7 +26,7 @@ def compactness(outlines: Outlines) -> NDArray[np.float64]:
     square = outlines.perimeter**2
     out = np.full(len(square), np.nan)
     np.divide(4 * np.pi * outlines.area, square, out=out, where=square > 0)
-    return np.minimum(out, 1.0)
+    return np.asarray(np.minimum(out, 1.0))
 
 
 def convexity(outlines: Outlines) -> NDArray[np.float64]:
@@ -34,7 +34,7 @@ def convexity(outlines: Outlines) -> NDArray[np.float64]:
     hull = outlines.hull_area
     out = np.full(len(hull), np.nan)
     np.divide(outlines.area, hull, out=out, where=hull > 0)
-    return np.minimum(out, 1.0)
+    return np.asarray(np.minimum(out, 1.0))
 
 
 METRICS = (

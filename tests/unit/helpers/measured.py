@@ -1,70 +1,56 @@
-"""A database of made-up metric values, for what is computed over all batches from the metric tables."""
+"""Tables of metrics of a batch that is written down as COCO records, computed as the assets do it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
-import pyarrow as pa
+from helpers.batch import BATCH, Record, database, rows
 
-from label_quality.registry import Kind, Metric
+from label_quality.matching import build_overlaps, build_pairs
+from label_quality.metrics.build import build_image_and_annotation_metrics, build_prediction_metrics
 from label_quality.schema import TABLES
 
-_KEYS = {"image": [], "annotation": ["annotation_id"], "prediction": ["prediction_id"]}
 
-
-def metric(name: str = "value", kind: Kind = "annotation", **fields: Any) -> Metric:
-    """A metric that nothing computes."""
-    return Metric(name=name, kind=kind, description="made up", sql="1", **fields)
-
-
-def table(
-    kind: Kind, columns: Mapping[str, Any], *, batch: str | Sequence[str] = "b", **keys: Any
-) -> pa.Table:
-    """A metric table with the given metric columns; an object per image and one category unless `keys` say otherwise."""
-    count = len(next(iter(columns.values())))
-    ids = np.arange(count)
-    fields: dict[str, Any] = {"image_id": ids, **{k: ids for k in _KEYS[kind]}}
-    if kind == "annotation":
-        fields["iscrowd"] = np.zeros(count, bool)
-    if kind == "prediction":
-        fields["model"] = ["m"] * count
-    if kind != "image":
-        fields["category_id"] = np.ones(count, int)
-    batches = [batch] * count if isinstance(batch, str) else batch
-    values = {k: pa.array(v, from_pandas=True) for k, v in columns.items()}
-    return pa.table({"batch": batches, **fields, **keys, **values})
-
-
-def database(
-    *tables: tuple[str, pa.Table], names: Mapping[int, str] | None = None
+def measured(
+    images: Sequence[Record],
+    annotations: Sequence[Record],
+    predictions: Mapping[str, Sequence[Record]] | None = None,
+    root: Path | None = None,
+    **more: Any,
 ) -> duckdb.DuckDBPyConnection:
-    """The tables under their names, beside ``categories`` of every batch that stands in them."""
-    con = duckdb.connect(config={"threads": 2})
-    con.execute(TABLES["categories"].ddl())
-    for name, rows in tables:
-        add(con, name, rows)
-        for category, text in (names or {1: "cat"}).items():
-            con.execute(
-                f"insert into categories select distinct batch, {category}, null, ?, null from {name} n "
-                f"where not exists (from categories c where c.batch = n.batch and c.category_id = {category})",
-                [text],
-            )
+    """A database with the tables of metrics filled; no metric may have failed."""
+    con = database(images, annotations, predictions, **more)
+    build_pairs(con)
+    con.execute("insert into annotation_pairs by name select * from new_annotation_pairs")
+    if predictions:
+        build_overlaps(con)
+        con.execute("insert into prediction_overlaps by name select * from new_prediction_overlaps")
+    problems = build_image_and_annotation_metrics(con, root) + build_prediction_metrics(con)
+    assert problems == []
+    for kind in ("image", "annotation", "prediction"):
+        table = TABLES[f"{kind}_metrics"]
+        con.execute(f"insert into {table.name} by name select * from new_{table.name}")
     return con
 
 
-def add(con: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
-    """The table `rows` under a name."""
-    con.register("_rows", rows)
-    con.execute(f"create table {name} as from _rows")
-    con.unregister("_rows")
+def labels(con: duckdb.DuckDBPyConnection) -> dict[int, Record]:
+    """``annotation_metrics`` by id."""
+    return {r["annotation_id"]: r for r in rows(con, "select * from annotation_metrics")}
 
 
-def schema_rows(con: duckdb.DuckDBPyConnection, name: str, sql: str) -> list[dict[str, Any]]:
-    """The rows of `sql`, once they were taken by a table of the schema's own DDL under that name."""
-    con.execute(f"drop table if exists {name}")
-    con.execute(TABLES[name].ddl())
-    con.execute(f"insert into {name} by name {sql}")
-    return con.sql(f"from {name}").to_arrow_table().to_pylist()
+def pictures(con: duckdb.DuckDBPyConnection) -> dict[int, Record]:
+    """``image_metrics`` by id."""
+    return {r["image_id"]: r for r in rows(con, "select * from image_metrics")}
+
+
+def label(**record: Any) -> Record:
+    """The metrics of one label in an image of 100 × 100 pixels."""
+    con = measured([IMAGE], [{"id": 1, "image_id": 1, "category_id": 1, **record}])
+    return labels(con)[1]
+
+
+IMAGE: Record = {"id": 1, "width": 100, "height": 100}
+__all__ = ["BATCH", "IMAGE", "label", "labels", "measured", "pictures"]

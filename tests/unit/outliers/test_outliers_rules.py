@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.measured import database, metric, schema_rows, table
+from helpers.metric_values import database, metric, schema_rows, table
 
 from label_quality.outliers import MODERATE, SEVERE, build_outliers
 from label_quality.registry import Metric

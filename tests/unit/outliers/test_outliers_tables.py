@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from helpers.measured import add, database, metric, schema_rows, table
+from helpers.metric_values import add, database, metric, schema_rows, table
 
 from label_quality.outliers import build_outliers
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from helpers.measured import add, database, metric, schema_rows, table
+from helpers.metric_values import add, database, metric, schema_rows, table
 from scipy.stats import binomtest
 
 from label_quality.performance.relations import build_relations
