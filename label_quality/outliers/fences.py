@@ -36,7 +36,8 @@ def robust_fences(metric: Metric) -> str:
     values has the bounds of all objects together (group_name NULL), and these need 20 too.
 
     Zero inflation: a value that more than half of the group share, or one end of the metric's range that a quarter
-    shares, is the spike. It is never unusual, and the others are compared with each other alone. Where they are at most
+    shares, is the spike. It is never unusual, nor is what lies between it and the others, which are compared with each
+    other alone. Where they are at most
     1 % of all objects (`rare`), being off the spike is unusual by itself: low and high are the spike.
 
     Where the eighth and the median are one value, that side is not judged.
@@ -110,10 +111,12 @@ def _bounds(metric: Metric) -> str:
         "none": (False, False),
     }[metric.bad]
     parts = (
-        f"case when rare then common else {bound} end as {name}"
+        f"case when rare then common else {wider}({bound}, case when {bound} is not null then spike end) end as {name}"
         if wanted
         else f"null::double as {name}"
-        for name, bound, wanted in zip(("low", "high"), (low, high), judged, strict=True)
+        for name, bound, wider, wanted in zip(
+            ("low", "high"), (low, high), ("least", "greatest"), judged, strict=True
+        )
     )
     return ", ".join(parts)
 

@@ -93,7 +93,9 @@ def _theils_u(counts: _Floats) -> _Floats:
     outcome = _entropy(table.sum(1))
     in_bin = table.sum(2)
     given = (in_bin * _entropy(table)).sum(1) / np.maximum(in_bin.sum(1), 1)
-    return np.divide(outcome - given, outcome, out=np.zeros_like(outcome), where=outcome > 0)
+    share = np.zeros_like(outcome)
+    np.divide(outcome - given, outcome, out=share, where=outcome > 0)
+    return share
 
 
 def _entropy(counts: _Floats) -> _Floats:

@@ -63,7 +63,7 @@ def bars(rows: Sequence[Bar], title: str, parts: Sequence[str] = (), style: str 
             )
         end = max(x, _NAMES + (row.high or 0) * scale)
         out.append(Markup('<text x="{}" y="{}">{}</text>').format(_n(end + 8), y + 16, row.text))
-    width = _NAMES + _WIDTH + 8 + _LETTER * max((len(r.text) for r in rows), default=0)
+    width = _NAMES + _WIDTH + 24 + _LETTER * max((len(r.text) for r in rows), default=0)
     return _svg(width, top + len(rows) * _ROW + 2, title, out)
 
 

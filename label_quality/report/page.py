@@ -15,7 +15,7 @@ from label_quality import __version__
 from label_quality.outliers import MODERATE, SEVERE
 from label_quality.pictures import finding_picture, jpeg
 from label_quality.rates import FORMULA
-from label_quality.report import plots, read
+from label_quality.report import performance, plots, read
 from label_quality.report.charts import compact
 
 if TYPE_CHECKING:
@@ -54,10 +54,11 @@ def render_report(con: DuckDBPyConnection, images: Mapping[str, Path | None]) ->
         top_outliers=read.top_outliers(query),
         importance_charts=plots.importance(read.importance(query), simulated),
         by_metric=plots.by_metric(read.by_metric(query), simulated),
-        performance=[],
-        curves=[],
-        confusions=[],
-        gains=[],
+        performance=read.performance(query),
+        curves=performance.curves(read.curves(query), simulated),
+        weakest=performance.weakest(read.weakest_categories(query), simulated),
+        confusions=performance.confusions(read.confusion(query), simulated),
+        gains=performance.gains(read.gains(query), simulated),
         **_rates(read.rates(query)),
     )
 

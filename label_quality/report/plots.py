@@ -52,7 +52,7 @@ def outliers(rows: Sequence[Row]) -> list[tuple[str, Markup | str, list[str]]]:
             else "",
             [r["metric"] for r in some if not r["objects"]],
         )
-        for kind, some in _grouped(rows, "kind")
+        for kind, some in grouped(rows, "kind")
     ]
 
 
@@ -62,10 +62,11 @@ def importance(rows: Sequence[Row], simulated: Sequence[str]) -> list[tuple[str,
         (
             _title(model, target, simulated),
             bars(
-                [_important(r) for r in some], f"Metric importance: {model}, {_QUESTIONS[target]}"
+                [_important(r) for r in _first(some)],
+                f"Metric importance: {model}, {_QUESTIONS[target]}",
             ),
         )
-        for (model, target), some in _grouped(rows, "model", "target")
+        for (model, target), some in grouped(rows, "model", "target")
     ]
 
 
@@ -78,10 +79,10 @@ def by_metric(
             _title(model, target, simulated),
             [
                 (_of(kind, metric), _binned(list(bins), _of(kind, metric)))
-                for (kind, metric), bins in _grouped(some, "kind", "metric")
+                for (kind, metric), bins in grouped(some, "kind", "metric")
             ],
         )
-        for (model, target), some in _grouped(rows, "model", "target")
+        for (model, target), some in grouped(rows, "model", "target")
     ]
 
 
@@ -136,15 +137,20 @@ def _binned(rows: Sequence[Row], name: str) -> Markup:
     )
 
 
+def named(model: str, simulated: Sequence[str]) -> str:
+    """The name of a model, with the word wherever it is not a real one."""
+    return f"{model} (simulated)" if model in simulated else model
+
+
 def _title(model: str, target: str, simulated: Sequence[str]) -> str:
-    return f"{model}{' (simulated)' if model in simulated else ''}: {_QUESTIONS[target]}"
+    return f"{named(model, simulated)}: {_QUESTIONS[target]}"
 
 
 def _of(kind: str, metric: str) -> str:
     return f"image: {metric}" if kind == "image" else metric
 
 
-def _grouped(rows: Sequence[Row], *columns: str) -> list[tuple[Any, list[Row]]]:
+def grouped(rows: Sequence[Row], *columns: str) -> list[tuple[Any, list[Row]]]:
     """Rows that stand together by their values of `columns`: a tuple of them, or the value of the only one."""
     found = groupby(rows, key=lambda r: tuple(r[c] for c in columns))
     return [(key if len(columns) > 1 else key[0], list(some)) for key, some in found]

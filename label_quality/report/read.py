@@ -14,6 +14,7 @@ PICTURES_PER_TYPE = 6
 _CATEGORIES = 15
 _OUTLIERS = 20
 _METRICS_DRAWN = 6
+_WEAKEST, _CONFUSED = 10, 9
 
 
 def query_on(con: DuckDBPyConnection) -> Query:
@@ -124,4 +125,75 @@ def by_metric(query: Query) -> list[Row]:
             )
             select b.*, f.place from performance_by_metric b join first f using (model, target, kind, metric)
             order by model, target, place, bin"""
+    )
+
+
+def performance(query: Query) -> list[Row]:
+    """COCO's figures of each model over all categories: model, iou_type, and in `scores` those of `SCORES`."""
+    columns = ", ".join(
+        f"max(value) filter (metric = '{metric}' and area = '{area}')" for metric, area in SCORES
+    )
+    return query(
+        f"""select model, iou_type, [{columns}] as scores from performance
+            where category_name is null and max_dets = 100 group by all order by iou_type, scores[1] desc, model"""
+    )
+
+
+SCORES = (
+    ("AP", "all"),
+    ("AP50", "all"),
+    ("AP75", "all"),
+    ("AP", "small"),
+    ("AP", "medium"),
+    ("AP", "large"),
+    ("AR", "all"),
+)
+
+
+def weakest_categories(query: Query) -> list[Row]:
+    """The categories in which each model's AP by boxes is lowest."""
+    return query(
+        f"""select model, category_name, value from performance
+            where category_name is not null and iou_type = 'bbox' and metric = 'AP' and area = 'all' and max_dets = 100
+              and value is not null
+            qualify row_number() over (partition by model order by value, category_name) <= {_WEAKEST}
+            order by model, value, category_name"""
+    )
+
+
+def curves(query: Query) -> list[Row]:
+    """Precision over recall of each model, over all categories, by IoU (NULL: the mean of .50 to .95)."""
+    return query(
+        """from precision_recall where category_name is null and precision is not null
+           order by iou_type, iou nulls last, model, recall"""
+    )
+
+
+def confusion(query: Query) -> list[Row]:
+    """Counts by boxes among the categories that each model confuses most, with each other first; NULL is background."""
+    return query(
+        f"""with mixed as (
+              select model, unnest([category_name, predicted_category_name]) as name, count,
+                     category_name <> predicted_category_name as confused
+              from confusion where iou_type = 'bbox' and category_name is distinct from predicted_category_name
+            ), most as (
+              select model, name from mixed where name is not null group by model, name
+              qualify row_number() over (
+                partition by model order by coalesce(sum(count) filter (confused), 0) desc, sum(count) desc, name
+              ) <= {_CONFUSED}
+            )
+            select model, category_name, predicted_category_name, count from confusion c
+            where iou_type = 'bbox'
+              and (category_name is null or exists (from most m where m.model = c.model and m.name = category_name))
+              and (predicted_category_name is null
+                   or exists (from most m where m.model = c.model and m.name = predicted_category_name))
+            order by model, category_name nulls last, predicted_category_name nulls last"""
+    )
+
+
+def gains(query: Query) -> list[Row]:
+    """What AP50 by boxes each model would gain by kind of error, and by accepting the findings."""
+    return query(
+        """from performance_gains where iou_type = 'bbox' and metric = 'AP50' and gain is not null
+           order by model, gain desc, error_type"""
     )

@@ -154,11 +154,13 @@ def test_counts_with_many_ties() -> None:
 
 
 def test_a_spike_is_never_unusual() -> None:
-    """Nine of ten pictures are 640 wide, the rest around 300: neither is an outlier, a width of 3 is."""
+    """Nine of ten pictures are 640 wide, the rest around 300: neither is an outlier, a width of 3 is, one of 600 is not."""
     values = np.full(N, 640.0)
     values[:1000] = np.random.default_rng(6).normal(300, 20, 1000).round()
-    values[0] = 3
-    assert flagged(outliers(values, metric(scale="log", low=0))) == {0}
+    values[:3] = 3, 600, 5000
+    rows = outliers(values, metric(scale="log", low=0))
+    assert flagged(rows) == {0, 2}
+    assert {r["high"] for r in rows if r["rule"] == "robust"} == {640}
 
 
 def test_sizes_of_photographs_are_clumped_and_not_unusual() -> None:

@@ -14,6 +14,8 @@ from helpers.scenes import CATEGORIES, image, ordinary
 from PIL import Image
 
 from label_quality.outliers import build_outliers
+from label_quality.performance import build_outcomes, build_performance
+from label_quality.performance.relations import build_relations
 from label_quality.rates import OVERALL_ERROR_RATES
 from label_quality.report import render_report
 from label_quality.schema import TABLES
@@ -165,3 +167,30 @@ def test_an_empty_batch_is_a_page_of_sentences() -> None:
     page = check(render_report(con, {}))
     assert page.count('class="nothing"') == 7
     assert "<svg" not in page
+
+
+def test_models_are_judged_and_named_as_simulated() -> None:
+    con = audited()
+    build_outcomes(con)
+    for name in ("prediction_outcomes", "label_outcomes"):
+        con.execute(f"insert into {name} by name from new_{name}")
+    for name, sql in (build_performance(con) | build_relations(con)).items():
+        con.execute(f"insert into {name} by name {sql}")
+    page = check(render_report(published(con), {}))
+    (ap,) = con.execute(
+        """select value from performance where category_name is null and iou_type = 'bbox' and metric = 'AP50'
+           and area = 'all' and max_dets = 100"""
+    ).fetchall()
+    assert f"<td>{ap[0]:.3f}</td>" in page
+    assert "<td>det (simulated)</td>" in page
+    for heading in (
+        "Precision and recall",
+        "Weakest categories",
+        "What is taken for what",
+        "What would be gained",
+    ):
+        assert f"<h3>{heading}</h3>" in page
+    assert "<figcaption>det (simulated): Is a label found?</figcaption>" in page
+    assert "area" in page.split('id="by-metric"')[1]
+    assert "<title>apple → background: 12 (100%)</title>" in page  # the model never sees one
+    assert 'class="nothing"' not in page.split('id="performance"')[1]
