@@ -151,6 +151,20 @@ def sql(query: str | None, root: Path | None, form: str) -> None:
 
 @cli.command()
 @_ROOT
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The HTML file to write. Default: label_quality_report.html in the root.",
+)
+def report(root: Path | None, output: Path | None) -> None:
+    """Write one HTML page on everything that was published; it opens offline."""
+    from label_quality.cli.report import run_report
+
+    sys.exit(run_report(root, output))
+
+
+@cli.command()
+@_ROOT
 def rebuild(root: Path | None) -> None:
     """Make label_quality.duckdb anew from what the batches have committed: the repair command."""
     from label_quality.cli.rebuild import run_rebuild

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-FOLDER = Path(__file__).parents[4] / "shared" / "data" / "coco_val2017_subset"
+_SHARED = os.environ.get("LABEL_QUALITY_SHARED") or Path(__file__).parents[4] / "shared"
+FOLDER = Path(_SHARED) / "data" / "coco_val2017_subset"
 MODELS = ("yolov7-seg", "yolov5s-seg")
 
 needs_coco = pytest.mark.skipif(
