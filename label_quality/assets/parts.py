@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from label_quality.assets import outliers, performance
 from label_quality.assets.metadata import rounded
+from label_quality.outliers import build_outliers
+from label_quality.performance import build_performance, build_relations
 from label_quality.rates import OVERALL_ERROR_RATES
 
 if TYPE_CHECKING:
@@ -45,5 +48,37 @@ PARTS = [
         ["error_rates"],
         {"overall_error_rates": _rates_metadata},
         lambda _: {"overall_error_rates": OVERALL_ERROR_RATES},
+    ),
+    Part(
+        "looking for outliers",
+        ["image_metrics", "annotation_metrics", "categories"],
+        {
+            "outliers": outliers.outliers_metadata,
+            "outlier_summary": outliers.outlier_summary_metadata,
+        },
+        build_outliers,
+    ),
+    Part(
+        "judging models",
+        ["images", "categories", "annotations", "predictions", "prediction_overlaps", "findings"],
+        {
+            "performance": performance.performance_metadata,
+            "precision_recall": performance.precision_recall_metadata,
+            "confusion": performance.confusion_metadata,
+            "performance_gains": performance.performance_gains_metadata,
+        },
+        build_performance,
+    ),
+    Part(
+        "relating metrics to performance",
+        [
+            *("images", "image_metrics", "annotation_metrics", "prediction_metrics"),
+            *("prediction_outcomes", "label_outcomes"),
+        ],
+        {
+            "metric_importance": outliers.metric_importance_metadata,
+            "performance_by_metric": outliers.performance_by_metric_metadata,
+        },
+        build_relations,
     ),
 ]
