@@ -1,6 +1,6 @@
 """Dagster assets, one per table and named as the table. Thin: read tables, call one domain function, write, attach metadata.
 
-What does not belong here: formulas (``matching``, ``findings``, ``rates``), file formats (``coco``), paths (``store``).
+What does not belong here: formulas (``matching``, ``findings``, ``performance``, ``rates``), file formats (``coco``), paths (``store``).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from label_quality.assets.findings import error_rates, finding_scores, findings
 from label_quality.assets.ingest import ingest
 from label_quality.assets.matching import annotation_pairs, prediction_overlaps
 from label_quality.assets.overall import overall_error_rates
+from label_quality.assets.performance import outcomes
 from label_quality.assets.predictions import import_predictions, predictions, quarantine
 from label_quality.assets.publish import publish
 
@@ -22,6 +23,7 @@ BATCH_ASSETS = [
     finding_scores,
     findings,
     error_rates,
+    outcomes,
     publish,
 ]
 OVERALL_ASSETS = [overall_error_rates]

@@ -71,6 +71,30 @@ def bars(values: dict[str, float | None], limits: dict[str, float]) -> dg.Markdo
     return dg.MetadataValue.md(f"![rates](data:image/svg+xml;base64,{_base64(svg.encode())})")
 
 
+_COLOURS = ("#48c", "#c73", "#393", "#939")
+
+
+def curves(lines: dict[str, Sequence[float]]) -> dg.MarkdownMetadataValue:
+    """Up to four lines of values from 0 to 1 over 0 to 1, as an SVG in markdown, their names in the order of the legend."""
+    steps = 10  # of each line: the whole text has to stay short
+    parts = ["<path d='M0 0v60h100' stroke='#888'/>"]
+    for colour, values in zip(_COLOURS, lines.values(), strict=False):
+        chosen = [values[k * (len(values) - 1) // steps] for k in range(steps + 1)]
+        points = "L".join(f"{100 // steps * k} {round(60 - 60 * v)}" for k, v in enumerate(chosen))
+        parts.append(f"<path d='M{points}' stroke='{colour}'/>")
+    svg = (
+        "<svg xmlns='http://www.w3.org/2000/svg' width='200' height='120' viewBox='0 0 100 60' fill='none'>"
+        f"{''.join(parts)}</svg>"
+    )
+    words = ("blue", "orange", "green", "violet")
+    # A model's name comes from a file's name: what markdown would read as markup is left out.
+    names = ("".join(c for c in n if c.isalnum() or c in "-_. ")[:20] for n in lines)
+    legend = ", ".join(f"{word} {name}" for word, name in zip(words, names, strict=False))
+    return dg.MetadataValue.md(
+        f"![{legend}](data:image/svg+xml;base64,{_base64(svg.encode())}) {legend}"
+    )
+
+
 def picture(data: bytes, kind: str = "jpeg") -> dg.MarkdownMetadataValue:
     """A picture in markdown. Keep it under 100 KB: it stays in the event log."""
     return dg.MetadataValue.md(f"![picture](data:image/{kind};base64,{_base64(data)})")

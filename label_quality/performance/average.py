@@ -67,7 +67,9 @@ def outside(area: Floats, limits: tuple[float, float]) -> Flags:
     return (area < limits[0]) | (area > limits[1])
 
 
-def averages(data: Data, thresholds: Floats = IOUS, areas: Sequence[str] = tuple(AREAS)) -> Averages:
+def averages(
+    data: Data, thresholds: Floats = IOUS, areas: Sequence[str] = tuple(AREAS)
+) -> Averages:
     """Match and accumulate: what COCOeval.evaluate and accumulate do."""
     graph = Graph(data.edges.where(data.edges.iou >= thresholds[0]), data.crowd)
     shape = (len(areas), len(thresholds), len(data.category_ids))
@@ -189,9 +191,11 @@ def reached_scores(hits: Hits, labels: Ints, data: Data) -> Floats:
     return scores
 
 
-def share(found: Ints, labels: Ints) -> Floats:
-    """found / labels; NaN where there are no labels."""
-    return np.divide(found, labels, out=np.full(len(labels), np.nan), where=labels > 0)
+def share(part: Ints, whole: Ints) -> Floats:
+    """Part over whole, element by element; NaN where the whole is 0."""
+    out: Floats = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=out, where=whole > 0)
+    return out
 
 
 def _needed(labels: Ints) -> Ints:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from label_quality.performance.average import AREAS, Range, interpolated, mean, share
-from label_quality.performance.greedy import Floats, Graph, Ints
+from label_quality.performance.greedy import Graph, Ints
 from label_quality.performance.load import load, models
 
 if TYPE_CHECKING:
@@ -121,12 +121,8 @@ def _frame(labels: Ints, found: Ints, false: Ints) -> pd.DataFrame:
             "tp": found,
             "fp": false,
             "fn": labels - found,
-            "precision": _ratio(found, found + false),
-            "recall": _ratio(found, labels),
-            "f1": _ratio(2 * found, found + false + labels),
+            "precision": share(found, found + false),
+            "recall": share(found, labels),
+            "f1": share(2 * found, found + false + labels),
         }
     )
-
-
-def _ratio(part: Ints, whole: Ints) -> Floats:
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)

@@ -70,7 +70,11 @@ class _Oracle:
         self._labels = self._per_category(self._counted)
 
     def ap50(
-        self, removed: Flags, *, moved: tuple[Ints, Ints] | None = None, without: Flags | None = None
+        self,
+        removed: Flags,
+        *,
+        moved: tuple[Ints, Ints] | None = None,
+        without: Flags | None = None,
     ) -> float:
         """Mean AP50. `moved`: detections and the labels that they now match; `without`: labels that are no more."""
         data = self._data
@@ -103,9 +107,7 @@ class _Oracle:
         return entry
 
 
-def _best_of_label(
-    data: Data, rows: Ints, found: Verdicts, labels: Verdicts
-) -> tuple[Ints, Ints]:
+def _best_of_label(data: Data, rows: Ints, found: Verdicts, labels: Verdicts) -> tuple[Ints, Ints]:
     """Of the detections in `rows` the one of highest score for each label that was not found, by falling score."""
     rows = rows[labels.outcome[found.other[rows]] == FN]
     rows = rows[np.argsort(-data.score[rows], kind="stable")]

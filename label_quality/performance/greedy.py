@@ -64,7 +64,9 @@ class Graph:
         edges = self.edges = _by_preference(edges)
         self._absorbs = crowd[edges.label]
         self._same = edges.detection[1:] == edges.detection[:-1]
-        self._run = np.concatenate([np.zeros(1, np.int64), np.cumsum(~self._same)])[: len(edges.iou)]
+        self._run = np.concatenate([np.zeros(1, np.int64), np.cumsum(~self._same)])[
+            : len(edges.iou)
+        ]
         by_label = np.argsort(edges.label, kind="stable")  # the better detection first
         here, after = by_label[:-1], by_label[1:]
         wanted = (edges.label[here] == edges.label[after]) & ~self._absorbs[here]

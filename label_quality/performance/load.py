@@ -131,9 +131,12 @@ class Data:
 def models(con: DuckDBPyConnection, iou_type: str) -> list[str]:
     """The models that can be judged by `iou_type`: with predictions, for segm with masks, as the labels."""
     masks = iou_type == "segm"
-    if masks and not con.execute(
-        "select 1 from annotations where segmentation_type <> 'none' limit 1"
-    ).fetchall():
+    if (
+        masks
+        and not con.execute(
+            "select 1 from annotations where segmentation_type <> 'none' limit 1"
+        ).fetchall()
+    ):
         return []
     where = "where has_mask" if masks else ""
     rows = con.execute(f"select distinct model from predictions {where} order by model").fetchall()

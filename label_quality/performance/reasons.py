@@ -105,9 +105,7 @@ def _of_detections(
     )
 
 
-def _of_labels(
-    count: int, matched: Edges, ignored: Flags, same: Edges, other: Edges
-) -> Verdicts:
+def _of_labels(count: int, matched: Edges, ignored: Flags, same: Edges, other: Edges) -> Verdicts:
     own, foreign = (_nearest(e.label, e.detection, e.iou, count) for e in (same, other))
     reason = np.select(
         [

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from label_quality.performance.average import (
     AREAS,
-    IOUS,
     MAX_DETS,
     RECALLS,
     Averages,
@@ -68,8 +67,8 @@ def _of_model(
             averages(with_corrected_labels(con, data, model), areas=("all",)) if fixes else judged
         )
         for metric, stop in (("AP", None), ("AP50", 0)):
-            values = (mean(j.average_precision(threshold=stop)) for j in (judged, after))
-            gains.append((metric, ACCEPT_FINDINGS, *values))
+            now, then = (mean(j.average_precision(threshold=stop)) for j in (judged, after))
+            gains.append((metric, ACCEPT_FINDINGS, now, then))
     yield "performance_gains", _table("performance_gains", shared, **_gains(gains))
 
 
@@ -103,7 +102,10 @@ def _curves(data: Data, judged: Averages) -> dict[str, pa.Array]:
         of_each = precision[stop] if isinstance(stop, int) else precision.mean(axis=0)
         values += [_mean_curve(of_each), of_each]
         nothing = np.full(of_each.shape, np.nan)
-        scores += [np.full((1, len(RECALLS)), np.nan), score[stop] if isinstance(stop, int) else nothing]
+        scores += [
+            np.full((1, len(RECALLS)), np.nan),
+            score[stop] if isinstance(stop, int) else nothing,
+        ]
     size, points = len(known) + 1, len(RECALLS)
     names = _categories(data, len(_CURVES), known)
     return {

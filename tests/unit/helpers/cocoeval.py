@@ -39,7 +39,9 @@ def evaluated(
     return judge
 
 
-def scene(seed: int, images: int = 12, categories: int = 4, crowded: bool = False) -> tuple[Record, list[Record]]:
+def scene(
+    seed: int, images: int = 12, categories: int = 4, crowded: bool = False
+) -> tuple[Record, list[Record]]:
     """Labels and results on a coarse grid: equal scores, equal IoUs, equal boxes, crowds, empty images, images with
     predictions only and with labels only, categories without labels, areas at the limits of the ranges."""
     rng = np.random.default_rng(seed)
@@ -64,9 +66,18 @@ def scene(seed: int, images: int = 12, categories: int = 4, crowded: bool = Fals
             near = own[int(rng.integers(len(own)))] if own and rng.random() < 0.8 else None
             box = near["bbox"] if near else [*(rng.integers(0, 12, 2) * 16).tolist(), 64, 64]
             box = (np.array(box) + rng.choice([0, 0, 2, 4, 8], 4)).tolist()
-            kind = near["category_id"] if near and rng.random() < 0.8 else 2 * int(rng.integers(categories)) + 1
+            kind = (
+                near["category_id"]
+                if near and rng.random() < 0.8
+                else 2 * int(rng.integers(categories)) + 1
+            )
             results.append(
-                {"image_id": image["id"], "bbox": box, "category_id": kind, "score": round(float(rng.random()), 1)}
+                {
+                    "image_id": image["id"],
+                    "bbox": box,
+                    "category_id": kind,
+                    "score": round(float(rng.random()), 1),
+                }
             )
     return document, results
 
