@@ -162,7 +162,7 @@ def test_batches_are_one_and_categories_go_by_name():
         part.execute("insert into prediction_overlaps by name from new_prediction_overlaps")
         for table in ("images", "categories", "annotations", "predictions", "prediction_overlaps"):
             part.execute(f"update {table} set batch = ?", [name])
-            con.register("_part", part.execute(f"from {table}").to_arrow_table())
+            con.register("_part", part.sql(f"from {table}").to_arrow_table())
             con.execute(f"insert into {table} by name from _part")
             con.unregister("_part")
     assert stats(built(con)) == pytest.approx(whole, abs=1e-12)
