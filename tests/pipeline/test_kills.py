@@ -14,6 +14,7 @@ import pytest
 from pipeline_tools import NO_LIMITS, environment, snapshot
 
 from label_quality.demo import make_demo
+from label_quality.schema import TABLES
 from label_quality.settings import load_settings
 from label_quality.store import Store
 
@@ -23,7 +24,8 @@ SCRIPT = Path(__file__).with_name("kill_audits.py")
 KILLED = -9
 STEPS = [
     *("ingest", "import_predictions", "predictions", "quarantine", "annotation_pairs"),
-    *("prediction_overlaps", "finding_scores", "findings", "error_rates", "publish"),
+    *("image_and_annotation_metrics", "prediction_overlaps", "finding_scores", "outcomes"),
+    *("prediction_metrics", "findings", "error_rates", "publish"),
 ]
 INSIDE = ["before manifest", "after manifest", "after copy", "after begin", "after insert"]
 INSIDE += ["before commit", "after commit", "before rename", "after rename"]
@@ -37,7 +39,7 @@ NEXT += ["before rename", "after rename"]
 REBUILT = ["start publish", "before manifest", "after manifest", "after insert", "end publish"]
 WITH_HISTORY = "before rename"  # this one keeps Dagster's history on disk
 SETTINGS = NO_LIMITS + "[duckdb]\nthreads = 1\n"
-OF_THE_REFRESH = {"overall_error_rates", "_published"}
+OF_THE_REFRESH = {*(n for n, t in TABLES.items() if not t.per_batch), "_published"}
 
 
 @dataclass(frozen=True)
