@@ -78,7 +78,7 @@ class References:
         self._texts = texts
         # Ids that lie close together, as most do, are places in a table: no search.
         self._table: np.ndarray | None = None
-        if len(self._ids) and 0 <= self._ids[0] and self._ids[-1] < _MOST_IN_TABLE:
+        if len(self._ids) and self._ids[0] >= 0 and self._ids[-1] < _MOST_IN_TABLE:
             self._table = np.full(int(self._ids[-1]) + 2, -1, dtype=np.int64)
             self._table[self._ids] = self._rows
 
