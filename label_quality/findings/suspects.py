@@ -57,8 +57,9 @@ MODEL_FLOOR = FLOOR / 2
 
 def create(con: DuckDBPyConnection) -> None:
     """Make ``_suspects``, empty."""
-    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-    con.execute(f"create or replace temp table _suspects ({columns})")
+    # As a query: a column declared with the type _model would keep that from being replaced later on.
+    columns = ", ".join(f"null::{kind} as {name}" for name, kind in COLUMNS.items())
+    con.execute(f"create or replace temp table _suspects as select {columns} limit 0")
 
 
 def add(con: DuckDBPyConnection, sql: str) -> None:

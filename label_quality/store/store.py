@@ -102,7 +102,7 @@ class Store:
         spill.mkdir(parents=True, exist_ok=True)  # DuckDB 2.0.1 makes the last folder only
         con.execute("SET temp_directory = ?", [str(spill / scratch_name())])
         con.execute("SET preserve_insertion_order = false")
-        con.execute("SET checkpoint_threshold = '1TB'")
+        con.execute("SET checkpoint_threshold = '1TB'")  # else temporary tables are rearranged
         return con
 
     def view(self, con: duckdb.DuckDBPyConnection, *tables: str) -> None:

@@ -8,6 +8,9 @@ import pytest
 from helpers import batch
 from helpers.scenes import CAT, CATEGORIES, DOG, Box, image, ordinary
 
+from label_quality.findings import build_finding_scores
+from label_quality.matching import build_overlaps
+
 A: Box = (100, 100, 120, 100)
 NEAR: Box = (104, 98, 118, 104)
 FAR: Box = (400, 300, 110, 90)
@@ -99,3 +102,17 @@ def test_models_that_contradict_each_other(found: dict[int, Any]) -> None:
     assert wrong[0]["models_agreeing"] == 1
     # What it is they do not agree on, that it is there they do.
     assert missing[0]["models_agreeing"] == 2
+
+
+def test_a_connection_can_score_again_when_a_model_was_added() -> None:
+    labels = [{"id": 1, "image_id": 1, "category_id": DOG, "bbox": A}]
+    first = {"one": [{"image_id": 1, "category_id": CAT, "score": 0.95, "bbox": A}]}
+    con = batch.database([image(1)], labels, first, CATEGORIES)
+    build_overlaps(con)
+    build_finding_scores(con)
+    con.execute("insert into predictions select * replace ('another' as model) from predictions")
+    build_overlaps(con)
+    con.execute("insert into prediction_overlaps by name from new_prediction_overlaps")
+    build_finding_scores(con)
+    found = con.execute("select model, models_total from new_finding_scores").fetchall()
+    assert found == [("one", 2)]
