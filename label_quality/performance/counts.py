@@ -9,13 +9,13 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from label_quality.performance.average import AREAS, Range, interpolated, mean, share
 from label_quality.performance.greedy import Graph, Ints
 from label_quality.performance.load import load, models
 
 if TYPE_CHECKING:
+    import pandas as pd
     from duckdb import DuckDBPyConnection
 
 SLIDER = np.arange(10, 96) / 100
@@ -58,6 +58,8 @@ class Evaluation:
         Raises:
             ValueError: an IoU that is no stop of the slider.
         """
+        import pandas as pd  # noqa: PLC0415  0.4 s; Dagster imports this room when it starts
+
         stop = _stop(iou)
         ends = self._ends(min_score)
         hits = self._view.hits(stop, ends)
@@ -99,6 +101,8 @@ def counts_at(
     min_score: float = 0.0,
 ) -> pd.DataFrame:
     """`Evaluation.counts_at` of one model, or of all one after the other, loaded for this one question."""
+    import pandas as pd  # noqa: PLC0415  0.4 s; Dagster imports this room when it starts
+
     names = models(con, iou_type) if model is None else [model]
     parts = [
         Evaluation(con, name, iou_type).counts_at(iou, categories=categories, min_score=min_score)
@@ -115,6 +119,8 @@ def _stop(iou: float) -> int:
 
 
 def _frame(labels: Ints, found: Ints, false: Ints) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415  0.4 s; Dagster imports this room when it starts
+
     return pd.DataFrame(
         {
             "labels": labels,

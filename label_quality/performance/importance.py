@@ -19,7 +19,6 @@ from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
@@ -78,12 +77,16 @@ def importance(values: _Floats, right: _Bools, image: _Ints, draws: _Floats) -> 
 
 
 def rank_biserial(values: _Floats, right: _Bools) -> float | None:
-    """2 AUC - 1 of `values` (float64 (n,)) for `right` (bool (n,)), ties counting half; None without both of them."""
+    """2 AUC - 1 of `values` (float64 (n,)) for `right` (bool (n,)), ties counting half; None without both of them.
+
+    Ranks are counted here: importing scipy.stats for them would add 0.8 s to every audit, and to Dagster's start.
+    """
     hits = int(right.sum())
     misses = len(right) - hits
     if not hits or not misses:
         return None
-    ranks = rankdata(values)
+    _, place, ties = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]
     return float(2 * (ranks[right].mean() - ranks[~right].mean()) / len(right))
 
 

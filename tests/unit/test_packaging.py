@@ -97,6 +97,12 @@ def test_nothing_heavy_is_imported_to_start(code: str) -> None:
     assert modules & HEAVY == set()
 
 
+def test_dagster_s_definitions_load_without_what_only_some_runs_need() -> None:
+    modules = modules_after("import label_quality.cli.execute, label_quality.definitions")
+    assert "dagster" in modules
+    assert modules & {"jinja2", "pandas", "scipy", "torch"} == set()
+
+
 def test_every_command_is_known_here() -> None:
     from label_quality.cli import cli
 
