@@ -27,7 +27,7 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from label_quality.metrics.pixels import Task, measure
+from label_quality.metrics.pixels import IMAGES_A_TASK, Task, measure
 from label_quality.workers import in_processes
 
 HERE = Path(__file__).resolve().parent
@@ -36,7 +36,6 @@ SUBSET = SHARED / "data" / "coco_val2017_subset"
 RESULT = HERE / "results" / "image_metrics.json"
 PAGE = HERE.parent / "docs" / "image_metrics_speed.md"
 BAR = 1.5
-A_TASK = 32
 PASSES = 6  # over the files, so that the start of the processes weighs little
 
 
@@ -63,8 +62,8 @@ def tasks(folder: Path, boxes: dict[str, list[list[float]]]) -> list[Task]:
     """All JPEGs of a folder with the boxes of their labels, as the audit hands them out."""
     names = sorted(p.name for p in folder.glob("*.jpg"))
     out = []
-    for start in range(0, len(names), A_TASK):
-        some = names[start : start + A_TASK]
+    for start in range(0, len(names), IMAGES_A_TASK):
+        some = names[start : start + IMAGES_A_TASK]
         of = [boxes.get(n, []) for n in some]
         flat = np.array([b for one in of for b in one], dtype=np.float64).reshape(-1, 4)
         out.append(

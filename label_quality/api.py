@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from label_quality.schema import ERROR_TYPES, TABLES
-from label_quality.store.reader import Reader
+from label_quality.store.reader import Reader, published_database
 
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 
@@ -24,12 +24,7 @@ class Audit:
     def __init__(self, root: str | Path) -> None:
         """Raises FileNotFoundError when nothing has been published under `root`."""
         self.root = Path(root).expanduser().absolute()
-        database = self.root / "label_quality.duckdb"
-        if not database.is_file():
-            raise FileNotFoundError(
-                f"nothing has been published under {self.root}: run `label-quality audit` with --root {self.root} first"
-            )
-        self._reader = Reader(database)
+        self._reader = Reader(published_database(self.root))
 
     def findings(
         self, batch: str | None = None, error_type: str | None = None, minimum: float = 0.0

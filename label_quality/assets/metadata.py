@@ -68,7 +68,7 @@ def bars(values: dict[str, float | None], limits: dict[str, float]) -> dg.Markdo
         f"<svg xmlns='http://www.w3.org/2000/svg' width='160' height='{12 * len(values)}' "
         f"font-size='10'>{''.join(parts)}</svg>"
     )
-    return dg.MetadataValue.md(f"![rates](data:image/svg+xml;base64,{_base64(svg.encode())})")
+    return _image("rates", "svg+xml", svg.encode())
 
 
 def histogram(
@@ -84,7 +84,7 @@ def histogram(
         f"<path d='{bars}' fill='#48c'/><text y='50'>{low:.3g}</text>"
         f"<text x='{width}' y='50' text-anchor='end'>{high:.3g}{scale}</text></svg>"
     )
-    return dg.MetadataValue.md(f"![{name}](data:image/svg+xml;base64,{_base64(svg.encode())})")
+    return _image(name, "svg+xml", svg.encode())
 
 
 _COLOURS = ("#48c", "#c73", "#393", "#939")
@@ -106,15 +106,15 @@ def curves(lines: dict[str, Sequence[float]]) -> dg.MarkdownMetadataValue:
     # A model's name comes from a file's name: what markdown would read as markup is left out.
     names = ("".join(c for c in n if c.isalnum() or c in "-_. ")[:20] for n in lines)
     legend = ", ".join(f"{word} {name}" for word, name in zip(words, names, strict=False))
-    return dg.MetadataValue.md(
-        f"![{legend}](data:image/svg+xml;base64,{_base64(svg.encode())}) {legend}"
-    )
+    return _image(legend, "svg+xml", svg.encode(), f" {legend}")
 
 
 def picture(data: bytes, kind: str = "jpeg") -> dg.MarkdownMetadataValue:
     """A picture in markdown. Keep it under 100 KB: it stays in the event log."""
-    return dg.MetadataValue.md(f"![picture](data:image/{kind};base64,{_base64(data)})")
+    return _image("picture", kind, data)
 
 
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+def _image(name: str, kind: str, data: bytes, behind: str = "") -> dg.MarkdownMetadataValue:
+    """An image of that type as markdown, and what is to stand behind it."""
+    text = base64.b64encode(data).decode("ascii")
+    return dg.MetadataValue.md(f"![{name}](data:image/{kind};base64,{text}){behind}")

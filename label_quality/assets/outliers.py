@@ -14,9 +14,9 @@ _NAMES = {"image": "images", "annotation": "labels", "prediction": "predictions"
 
 
 def outliers_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any]:
-    """The farthest out by the robust rule. `con` holds what `build_outliers` left there."""
+    """The farthest out by the robust rule."""
     top = con.execute(
-        """select metric, batch, coalesce(annotation_id, image_id), value, coalesce(group_name, 'all'), score from _outliers
+        """select metric, batch, coalesce(annotation_id, image_id), value, coalesce(group_name, 'all'), score from outliers
            where rule = 'robust' order by score desc, batch, image_id, annotation_id limit 12"""
     ).fetchall()
     return {
@@ -29,10 +29,10 @@ def outliers_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any]:
 def outlier_summary_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any]:
     """Objects that are unusual, in numbers that the UI plots over time, and by metric."""
     totals = con.execute(
-        "select kind, moderate, severe from _outlier_summary where metric is null and rule = 'robust' order by kind"
+        "select kind, moderate, severe from outlier_summary where metric is null and rule = 'robust' order by kind"
     ).fetchall()
     metrics = con.execute(
-        """select kind, metric, moderate, severe, objects from _outlier_summary
+        """select kind, metric, moderate, severe, objects from outlier_summary
            where metric is not null and rule = 'robust' and moderate + severe > 0
            order by severe desc, moderate desc, kind, metric"""
     ).fetchall()
@@ -48,13 +48,13 @@ def outlier_summary_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str,
 def metric_importance_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any]:
     """The metrics that tell most about each model, with what the random control reaches."""
     top = con.execute(
-        """select model, target, kind, metric, importance, low, high, correlation from _metric_importance
+        """select model, target, kind, metric, importance, low, high, correlation from metric_importance
            where importance is not null
            qualify row_number() over (partition by model, target order by importance desc, kind, metric) <= 5
            order by model, target, importance desc, kind, metric"""
     ).fetchall()
     control = con.execute(
-        "select max(high) from _metric_importance where metric = 'random'"
+        "select max(high) from metric_importance where metric = 'random'"
     ).fetchall()[0][0]
     header = ("model", "whether", "of", "metric", "importance", "low", "high", "correlation")
     found: dict[str, Any] = {"most important": markdown_table(header, top)}
@@ -66,7 +66,7 @@ def metric_importance_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[st
 def performance_by_metric_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any]:
     """Where models do worst: bins with the lowest precision, and with most labels that are not found."""
     worst = con.execute(
-        """select model, measure, metric, low, high, count, value from _performance_by_metric
+        """select model, measure, metric, low, high, count, value from performance_by_metric
            qualify row_number() over (
              partition by model, measure
              order by case measure when 'precision' then value_high else -value_low end, kind, metric, bin) <= 4

@@ -17,16 +17,13 @@ DEFAULT = "label_quality_report.html"
 def run_report(root: Path | None, output: Path | None) -> int:
     """Write the page; returns the exit code."""
     from label_quality.report import render_report
-    from label_quality.store import Reader, Store, StoreError
+    from label_quality.store import Reader, Store, StoreError, published_database
 
     try:
         settings = settings_for(root)
         store = Store(settings.root_path, settings)
-        if not store.database.is_file():
-            return fail(
-                f"nothing has been published under {settings.root}: run `label-quality audit` with --root {settings.root} first"
-            )
-        with closing(Reader(store.database, settings.duckdb.memory_limit)) as reader:
+        database = published_database(store.root)
+        with closing(Reader(database, settings.duckdb.memory_limit)) as reader:
             page = render_report(
                 reader.connection(), {b: _images(store, b) for b in store.batches()}
             )

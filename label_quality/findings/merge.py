@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from label_quality.findings import suspects
+from label_quality.matching.masks import count
+from label_quality.store.scan import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,7 +41,7 @@ def merge(con: DuckDBPyConnection) -> dict[str, int]:
     Returns:
         How many suspects were left out: ``below_floor`` and ``weaker_on_same_label``.
     """
-    models = _count(con, "(select distinct model from predictions)")
+    models = count(con, "(select distinct model from predictions)")
     # Narrow rows are ranked, wide ones are fetched by row number in the end: sorting what is wide costs seconds.
     con.execute(
         f"""
@@ -57,7 +59,7 @@ def merge(con: DuckDBPyConnection) -> dict[str, int]:
     )
     columns = ", ".join("s.model::varchar as model" if c == "model" else f"s.{c}" for c in _KEEP)
     batch = con.execute("select any_value(batch) from images").fetchone()[0]  # type: ignore[index]
-    name = "'" + str(batch).replace("'", "''") + "'"
+    name = quoted(batch)
     con.execute(
         f"""
         create or replace temp view new_finding_scores as
@@ -70,10 +72,6 @@ def merge(con: DuckDBPyConnection) -> dict[str, int]:
         """
     )
     return {
-        "below_floor": _count(con, "_ranked where not above"),
-        "weaker_on_same_label": _count(con, "_ranked where above and not first"),
+        "below_floor": count(con, "_ranked where not above"),
+        "weaker_on_same_label": count(con, "_ranked where above and not first"),
     }
-
-
-def _count(con: DuckDBPyConnection, source: str) -> int:
-    return int(con.execute(f"select count(*) from {source}").fetchone()[0])  # type: ignore[index]

@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from label_quality.findings import suspects
+from label_quality.matching.masks import count
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -86,7 +87,7 @@ def _looked_for(con: DuckDBPyConnection) -> str:
         from images where neg_category_ids is not null or not_exhaustive_category_ids is not null
         """
     )
-    if not con.execute("select count(*) from _federated").fetchone()[0]:  # type: ignore[index]
+    if not count(con, "_federated"):
         return "true"
     con.execute(
         """
@@ -106,7 +107,6 @@ def _looked_for(con: DuckDBPyConnection) -> str:
 
 
 def _leaders(con: DuckDBPyConnection) -> pa.Table:
-    count = con.execute("select count(*) from _unlabelled").fetchone()[0]  # type: ignore[index]
     edges = con.execute(
         f"""
         select a.rank as a, b.rank as b
@@ -117,7 +117,7 @@ def _leaders(con: DuckDBPyConnection) -> pa.Table:
             >= a.width * a.height + b.width * b.height
         """
     ).fetchnumpy()
-    rank = np.arange(count)
+    rank = np.arange(count(con, "_unlabelled"))
     leaders = cluster(rank, edges["a"].astype(np.int64), edges["b"].astype(np.int64))
     return pa.table({"rank": rank, "leader": leaders})
 

@@ -60,7 +60,8 @@ def mask_overlaps(con: DuckDBPyConnection) -> pa.Table:
 
 def count(con: DuckDBPyConnection, source: str) -> int:
     """Rows of a table."""
-    return int(con.execute(f"select count(*) from {source}").fetchone()[0])  # type: ignore[index]
+    # All of the result: one that was not read to its end keeps DuckDB 2 from registering anything on the connection.
+    return int(con.execute(f"select count(*) from {source}").fetchall()[0][0])
 
 
 def image_ranges(

@@ -5,7 +5,6 @@ Parsing is ``coco``'s work. What a metric makes of an outline stands in ``annota
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from label_quality.coco.errors import Refused
 from label_quality.coco.masks import areas, decode_segmentations, to_rles
 from label_quality.coco.sinks import Texts
 from label_quality.metrics.hulls import hull_areas
+from label_quality.metrics.problems import Problems, noted, sentences
 from label_quality.metrics.rows import measured
 from label_quality.workers import in_threads
 
@@ -174,9 +174,11 @@ def measure_masks(con: DuckDBPyConnection) -> list[str]:
     Returns:
         A sentence for each metric whose function failed.
     """
-    problems: dict[str, str] = {}
+    problems = Problems()
     rows = con.sql("select annotation_id, segmentation from annotation_masks")
-    parts = list(in_threads(lambda batch: _measure(batch, problems), _batches(rows)))
+    parts = list(
+        in_threads(lambda batch: _measure(batch, problems), rows.to_arrow_reader(_LABELS_A_TASK))
+    )
     schema = pa.schema(
         [("annotation_id", pa.int64())]
         + [(name, pa.float64()) for name in (*_FIXED, *(measured(m.name) for m in mask_metrics()))]
@@ -184,17 +186,13 @@ def measure_masks(con: DuckDBPyConnection) -> list[str]:
     con.register("_mask_rows", pa.Table.from_batches(parts, schema))
     con.execute("create or replace temp table _masks as from _mask_rows")
     con.unregister("_mask_rows")
-    return [f"metric annotation.{name}: {text}" for name, text in sorted(problems.items())]
+    return sentences(problems)
 
 
 _FIXED = ("outline_area", "mask_x", "mask_y", "mask_width", "mask_height")
 
 
-def _batches(rows: object) -> Iterator[pa.RecordBatch]:
-    yield from rows.to_arrow_reader(_LABELS_A_TASK)  # type: ignore[attr-defined]
-
-
-def _measure(batch: pa.RecordBatch, problems: dict[str, str]) -> pa.RecordBatch:
+def _measure(batch: pa.RecordBatch, problems: Problems) -> pa.RecordBatch:
     n = batch.num_rows
     texts = batch.column(1).cast(pa.binary()).to_pylist()
     found = _parse(texts)
@@ -210,10 +208,8 @@ def _measure(batch: pa.RecordBatch, problems: dict[str, str]) -> pa.RecordBatch:
         outlines = Outlines(x, y, np.cumsum(sizes) - sizes, found.part_row)
         extent[rows], area[rows] = outlines.extent, outlines.area
         for metric in mask_metrics():
-            try:
+            with noted(problems, metric):
                 columns[metric.name][rows] = metric.function(outlines)  # type: ignore[misc]
-            except Exception as error:  # of a plugin: the others go on
-                problems.setdefault(metric.name, f"{type(error).__name__}: {error}")
     if len(found.rle_row):
         area[found.rle_row], extent[found.rle_row] = segments.rle_geometry(found.rles)
     values = [

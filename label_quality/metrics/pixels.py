@@ -20,6 +20,7 @@ from PIL import Image
 
 from label_quality import registry
 from label_quality.metrics.picture import Picture, UnreadablePicture, decode
+from label_quality.metrics.problems import Problems, noted, sentences
 from label_quality.metrics.rows import measured
 from label_quality.registry import Metric
 from label_quality.workers import in_processes
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from numpy.typing import NDArray
 
-_IMAGES_A_TASK = 32
+IMAGES_A_TASK = 32
 _SECONDS = 6e-3  # of work for each image, roughly
 _EVERY = 2.0  # seconds between two words about how far it is
 _NEEDS = frozenset({"pixels"})
@@ -58,9 +59,7 @@ class Measured:
     images: dict[str, NDArray[np.float64]]
     annotation_id: NDArray[np.int64]
     crops: dict[str, NDArray[np.float64]]
-    problems: dict[str, str] = field(
-        default_factory=dict
-    )  # metric -> what its function raised first
+    problems: Problems = field(default_factory=dict)
 
 
 @cache
@@ -89,7 +88,7 @@ def measure_pixels(
     Returns:
         A sentence for each metric whose function failed.
     """
-    parts, problems = [], dict[str, str]()
+    parts, problems = [], Problems()
     if root is not None:
         ((total,),) = con.execute(f"select count(*) from images where {_GOOD}").fetchall()
         done, told = 0, time.monotonic()
@@ -101,7 +100,7 @@ def measure_pixels(
                 told = time.monotonic()
                 say(f"measured the pixels of {done:,} of {total:,} images")
     _register(con, parts, root is not None)
-    return [f"metric {name}: {text}" for name, text in sorted(problems.items())]
+    return sentences(problems)
 
 
 _GOOD = "file_state in ('ok', 'size_differs')"
@@ -121,8 +120,8 @@ def _tasks(con: DuckDBPyConnection) -> Iterator[Task]:
     ids = images["image_id"].to_numpy()
     first = np.searchsorted(boxes["image_id"], ids)
     first = np.append(first, len(box))
-    for start in range(0, len(ids), _IMAGES_A_TASK):
-        some = images.slice(start, _IMAGES_A_TASK)
+    for start in range(0, len(ids), IMAGES_A_TASK):
+        some = images.slice(start, IMAGES_A_TASK)
         end = start + some.num_rows
         labels = slice(first[start], first[end])
         yield Task(
@@ -176,27 +175,11 @@ def _measure_one(out: Measured, task: Task, place: int, picture: Picture) -> Non
         rows = rows[:0]
     out.hash.append(picture.perceptual_hash)
     for metric in image_metrics:
-        with _noted(out, metric):
+        with noted(out.problems, metric):
             out.images[metric.name][place] = metric.function(picture)  # type: ignore[misc]
     for metric in crop_metrics if len(rows) else ():
-        with _noted(out, metric):
+        with noted(out.problems, metric):
             out.crops[metric.name][rows] = metric.function(picture, boxes)  # type: ignore[misc]
-
-
-class _noted:
-    """Keeps the first error of a metric's function as a problem, so that the others go on."""
-
-    def __init__(self, out: Measured, metric: Metric) -> None:
-        self.out, self.metric = out, metric
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        if isinstance(error, Exception):
-            text = f"{type(error).__name__}: {error}"
-            self.out.problems.setdefault(f"{self.metric.kind}.{self.metric.name}", text)
-        return isinstance(error, Exception)
 
 
 def whole_pixels(

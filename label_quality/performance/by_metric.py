@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-BINS = 10
-_Z = 1.959963984540054
+from label_quality.performance.importance import BINS, Z
 
 _DECILES = [round(k / BINS, 3) for k in range(1, BINS)]
 _PLACE = " + ".join(f"(value > edges[{k}])::int" for k in range(1, BINS))
@@ -41,8 +40,8 @@ def by_metric_sql(measured: str, *, of_images: bool = False) -> str:
       from placed group by all
     )
     select model, row_number() over (partition by model order by place) as bin, low, high, n as count, k / n as value,
-           greatest((k + {_Z**2 / 2}) / (n + {_Z**2}) - half, 0) as value_low,
-           least((k + {_Z**2 / 2}) / (n + {_Z**2}) + half, 1) as value_high
+           greatest((k + {Z**2 / 2}) / (n + {Z**2}) - half, 0) as value_low,
+           least((k + {Z**2 / 2}) / (n + {Z**2}) + half, 1) as value_high
     from binned
-    cross join lateral (select {_Z} / (n + {_Z**2}) * sqrt(k * (n - k) / n + {_Z**2 / 4}) as half)
+    cross join lateral (select {Z} / (n + {Z**2}) * sqrt(k * (n - k) / n + {Z**2 / 4}) as half)
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from label_quality.matching.masks import count
 from label_quality.performance.average import IOUS
 from label_quality.performance.load import Data, with_labels
 
@@ -62,7 +63,7 @@ def correct(con: DuckDBPyConnection) -> int:
     """Make the corrected labels from ``findings``; returns how many fixes were taken for accepted."""
     for sql in (_FIXES, _ANNOTATIONS, _OVERLAPS):
         con.execute(sql)
-    return int(con.execute("select count(*) from _fixes").fetchall()[0][0])
+    return count(con, "_fixes")
 
 
 def with_corrected_labels(con: DuckDBPyConnection, data: Data, model: str) -> Data:

@@ -27,7 +27,7 @@ _Bools = npt.NDArray[np.bool_]
 BINS = 10
 DRAWS = 200
 _SEED = 20_240_229
-_Z = 1.959963984540054
+Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def importance(values: _Floats, right: _Bools, image: _Ints, draws: _Floats) -> 
     observed = _theils_u(counts.sum(0)[None])[0]
     drawn = _theils_u(draws @ counts)
     best = 2 * observed - drawn.mean()
-    half = _Z * drawn.std(ddof=1)
+    half = Z * drawn.std(ddof=1)
     low, middle, high = np.clip([best - half, best, best + half], 0, 1)
     return Importance(float(middle), float(low), float(high))
 

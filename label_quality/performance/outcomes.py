@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from label_quality.performance.load import IOU_TYPES, load, models
 from label_quality.performance.reasons import BACKGROUND, OUTCOMES, REASONS, Verdicts, verdicts
+from label_quality.store.scan import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -60,7 +61,7 @@ def _build(con: DuckDBPyConnection, number: int, iou_type: str, model: str) -> t
     who = {"annotation_id": data.annotation_id}
     con.register(missed, _rows(who, iou_type, of_labels, "prediction_id", data.key))
     con.execute(f"create or replace temp table {beyond} as from _beyond")
-    words = {"model": "'" + model.replace("'", "''") + "'", "iou_type": iou_type}
+    words = {"model": quoted(model), "iou_type": iou_type}
     words["masks"] = "has_mask" if iou_type == "segm" else "true"
     return (
         _PREDICTIONS.format(found=found, beyond=beyond, **words),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from label_quality.matching.masks import count
 from label_quality.performance.by_metric import by_metric_sql
 from label_quality.performance.importance import draw_images, importance, rank_biserial
 from label_quality.registry import KINDS, Kind, Metric, metrics
@@ -127,7 +128,7 @@ def _fill_importance(con: DuckDBPyConnection, target: _Target, some: Sequence[Me
     columns = "".join(
         f', {"r" if m.kind == target.kind else "i"}."{m.name}" as "{m.kind} {m.name}"' for m in some
     )
-    draws = draw_images(_count(con))
+    draws = draw_images(count(con, "_sample"))
     models = con.execute("select distinct model from _right order by model").fetchall()
     for (model,) in models:
         sample = con.sql(
@@ -153,10 +154,6 @@ def _related(sample: pa.Table, column: str, draws: NDArray[np.float64]) -> dict[
     right = sample["right"].to_numpy()[there].astype(bool)
     found = importance(values, right, sample["place"].to_numpy()[there], draws)
     return {**asdict(found), "correlation": rank_biserial(values, right), "n": len(values)}
-
-
-def _count(con: DuckDBPyConnection) -> int:
-    return int(con.execute("select count(*) from _sample").fetchall()[0][0])
 
 
 def _insert(con: DuckDBPyConnection, name: str, rows: list[dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from label_quality.store.errors import BatchBusy, StoreError
 from label_quality.store.manifests import Manifest, Version
 from label_quality.store.names import batch_name
 from label_quality.store.publishing import Published
-from label_quality.store.reader import Reader
+from label_quality.store.reader import Reader, published_database
 from label_quality.store.runs import BatchRun
 from label_quality.store.store import Store
 
@@ -26,4 +26,5 @@ __all__ = [
     "StoreError",
     "Version",
     "batch_name",
+    "published_database",
 ]

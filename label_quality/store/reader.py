@@ -18,6 +18,7 @@ import duckdb
 from label_quality.store.errors import StoreError
 from label_quality.store.files import scratch_name
 
+DATABASE = "label_quality.duckdb"
 _Identity = tuple[int, int, int]
 
 
@@ -73,6 +74,16 @@ class Reader:
             raise StoreError(f"{self.database} cannot be read: {error}") from error
         finally:
             own.unlink(missing_ok=True)
+
+
+def published_database(root: Path) -> Path:
+    """The database below `root`. Raises FileNotFoundError, with a sentence for the user, when nothing was published."""
+    database = root / DATABASE
+    if not database.is_file():
+        raise FileNotFoundError(
+            f"nothing has been published under {root}: run `label-quality audit` with --root {root} first"
+        )
+    return database
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

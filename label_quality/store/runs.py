@@ -27,7 +27,7 @@ from label_quality.store.files import replacing
 from label_quality.store.lineage import ABSENT, KEY, Lineage
 from label_quality.store.manifests import Manifest
 from label_quality.store.names import check_batch, check_run
-from label_quality.store.scan import quoted, read_arrow, select_sql
+from label_quality.store.scan import quoted, read_arrow, show
 
 
 class BatchRun:
@@ -130,8 +130,7 @@ class BatchRun:
         """Create views on `con`, named as the tables. A table that there is none of becomes an empty view."""
         for table in tables:
             file = self._read(table)
-            select = select_sql(_table(table), [self.root / file] if file else [])
-            con.execute(f'CREATE OR REPLACE TEMP VIEW "{table}" AS {select}')
+            show(con, _table(table), [self.root / file] if file else [])
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of `table` (or some columns of it), none of them where there is no such version."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -34,6 +35,11 @@ def select_sql(table: Table, files: Sequence[Path]) -> str:
     for file in files:
         alike.setdefault(_lacking(table, file), []).append(file)
     return " UNION ALL ".join(_select(table, lacking, group) for lacking, group in alike.items())
+
+
+def show(con: duckdb.DuckDBPyConnection, table: Table, files: Sequence[Path]) -> None:
+    """Make the temporary view named as the table, over `files`. Raises StoreError as `select_sql` does."""
+    con.execute(f'CREATE OR REPLACE TEMP VIEW "{table.name}" AS {select_sql(table, files)}')
 
 
 def read_arrow(table: Table, file: Path, columns: Sequence[str]) -> pa.Table:

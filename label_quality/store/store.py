@@ -20,8 +20,9 @@ from label_quality.store.manifests import OVERALL, Manifest, Manifests
 from label_quality.store.names import check_batch
 from label_quality.store.publishing import Published
 from label_quality.store.purging import purge_leftovers, purge_versions
+from label_quality.store.reader import DATABASE
 from label_quality.store.runs import BatchRun
-from label_quality.store.scan import is_outdated, quoted, select_sql
+from label_quality.store.scan import is_outdated, quoted, show
 
 
 class Store:
@@ -30,7 +31,7 @@ class Store:
     def __init__(self, root: Path, settings: Settings | None = None) -> None:
         self.root = Path(root).absolute()
         self.settings = settings or Settings()
-        self.database = self.root / "label_quality.duckdb"
+        self.database = self.root / DATABASE
         self._deliveries = Deliveries(self.root)
         self._manifests = Manifests(self.root)
 
@@ -143,8 +144,7 @@ class Store:
             for part in parts:
                 for name, sql in part(con).items():
                     files[name] = self._write_overall(con, name, sql, stamp)
-                    select = select_sql(TABLES[name], [self.root / files[name]])
-                    con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {select}')
+                    show(con, TABLES[name], [self.root / files[name]])
             keep = self.settings.keep_versions
             self._manifests.replace(OVERALL, stamp, "", files, keep)
             return self._publish(committed, anew=False)
@@ -165,9 +165,7 @@ class Store:
     ) -> None:
         taken = [m for m in manifests if not is_outdated(self.root, m)]
         for name in tables:
-            files = [self.root / m.tables[name] for m in taken if name in m.tables]
-            select = select_sql(TABLES[name], files)
-            con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {select}')
+            show(con, TABLES[name], [self.root / m.tables[name] for m in taken if name in m.tables])
 
     def _write_overall(
         self, con: duckdb.DuckDBPyConnection, name: str, sql: str, stamp: str

@@ -2,17 +2,6 @@
 
 from __future__ import annotations
 
-from label_quality.registry import Metric
+from label_quality.metrics.control import random_control
 
-METRICS = (
-    Metric(
-        name="random",
-        kind="image",
-        description="Control: a number from the MD5 of batch and id, evenly spread over 0 to 1, the same in every run",
-        low=0,
-        high=1,
-        bad="none",
-        control=True,
-        sql="md5_number_lower(concat_ws('/', 'image', batch, image_id)) / 18446744073709551616.0",
-    ),
-)
+METRICS = (random_control("image", "image_id"),)
