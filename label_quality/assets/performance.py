@@ -1,7 +1,5 @@
 """Performance of the models: the outcomes of a batch, and what the UI shows beside the tables over all batches."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +32,7 @@ def outcomes(
             yield s.result(table, rows, _outcome_metadata(s.con, table))
 
 
-def _outcome_metadata(con: DuckDBPyConnection, table: str) -> dict[str, Any]:
+def _outcome_metadata(con: "DuckDBPyConnection", table: str) -> dict[str, Any]:
     """Counts of boxes by outcome, and by reason for each model."""
     counts = con.execute(
         f"select outcome, count(*) from {table} where iou_type = 'bbox' group by all order by all"
@@ -46,7 +44,7 @@ def _outcome_metadata(con: DuckDBPyConnection, table: str) -> dict[str, Any]:
     return {**dict(counts), "reasons": markdown_table(("model", "IoU of", "reason", "n"), reasons)}
 
 
-def performance_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any]:
+def performance_metadata(con: "DuckDBPyConnection", rows: int) -> Mapping[str, Any]:
     """AP, AP50 and AR of each model's boxes, and the categories of lowest AP of the best model."""
     numbers = con.execute(
         """select model || ' ' || metric, value from performance
@@ -65,7 +63,7 @@ def performance_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any
     return {name: rounded(value) for name, value in numbers} | {"worst categories": table}
 
 
-def precision_recall_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any]:
+def precision_recall_metadata(con: "DuckDBPyConnection", rows: int) -> Mapping[str, Any]:
     """A small picture: precision over recall of the boxes of up to four models at IoU 0.50, mean over categories."""
     points = con.execute(
         """select model, list(coalesce(precision, 0) order by recall) from precision_recall
@@ -74,20 +72,20 @@ def precision_recall_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str
     return {"precision over recall at IoU 0.50": curves(dict(points))} if points else {}
 
 
-def confusion_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any]:
+def confusion_metadata(con: "DuckDBPyConnection", rows: int) -> Mapping[str, Any]:
     """The pairs of categories that are taken for each other most often, background left out."""
     pairs = con.execute(
         """select model, category_name, predicted_category_name, count from confusion
            where iou_type = 'bbox' and category_name <> predicted_category_name
-           order by count desc, all limit 20"""
+           order by count desc, model, 2, 3 limit 20"""
     ).fetchall()
     return {"taken for each other": markdown_table(("model", "label", "prediction", "n"), pairs)}
 
 
-def performance_gains_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any]:
+def performance_gains_metadata(con: "DuckDBPyConnection", rows: int) -> Mapping[str, Any]:
     """What fixing each kind of error would gain, the most first."""
     gains = con.execute(
         """select model, error_type, metric, gain from performance_gains
-           where iou_type = 'bbox' and gain is not null order by gain desc, all limit 20"""
+           where iou_type = 'bbox' and gain is not null order by gain desc, model, 2, 3 limit 20"""
     ).fetchall()
     return {"gains": markdown_table(("model", "error", "metric", "gain"), gains)}
