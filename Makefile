@@ -52,6 +52,8 @@ format: $(READY_DEV)  ## Lay out the code and fix what can be fixed without thou
 docs: $(READY)  ## Write the documentation that is made from the code
 	$(BIN)/python -m label_quality.schema > $(VENV)/tables.md
 	mv $(VENV)/tables.md docs/tables.md
+	$(BIN)/python -m label_quality.metrics > $(VENV)/metrics.md
+	mv $(VENV)/metrics.md docs/metrics.md
 
 benchmark: $(READY) $(READY_BENCH)  ## Time the audit beside what people run today (an hour; see benchmarks/README.md)
 	$(BIN)/python benchmarks/speed.py --python $(BIN)/python --peers-python $(VENV_BENCH)/bin/python $(ARGS)

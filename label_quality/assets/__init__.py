@@ -1,6 +1,7 @@
 """Dagster assets, one per table and named as the table. Thin: read tables, call one domain function, write, attach metadata.
 
-What does not belong here: formulas (``matching``, ``findings``, ``performance``, ``rates``), file formats (``coco``), paths (``store``).
+What does not belong here: formulas (``matching``, ``metrics``, ``findings``, ``performance``, ``rates``), file formats
+(``coco``), paths (``store``).
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 from label_quality.assets.findings import error_rates, finding_scores, findings
 from label_quality.assets.ingest import ingest
 from label_quality.assets.matching import annotation_pairs, prediction_overlaps
-from label_quality.assets.overall import overall_error_rates
+from label_quality.assets.metrics import image_and_annotation_metrics, prediction_metrics
+from label_quality.assets.overall import overall
 from label_quality.assets.performance import outcomes
 from label_quality.assets.predictions import import_predictions, predictions, quarantine
 from label_quality.assets.publish import publish
@@ -19,13 +21,15 @@ BATCH_ASSETS = [
     predictions,
     quarantine,
     annotation_pairs,
+    image_and_annotation_metrics,
     prediction_overlaps,
+    prediction_metrics,
     finding_scores,
     findings,
     error_rates,
     outcomes,
     publish,
 ]
-OVERALL_ASSETS = [overall_error_rates]
+OVERALL_ASSETS = [overall]
 
 __all__ = ["BATCH_ASSETS", "OVERALL_ASSETS"]

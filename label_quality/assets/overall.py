@@ -1,29 +1,66 @@
-"""Results over all batches: computed from what is committed, under the publish lock, by the job `refresh` alone."""
+"""Results over all batches: computed from what is committed, under the publish lock, by the job `refresh` alone.
 
-from typing import Any
+One step makes all of them, so that they are of one state and the database is rewritten once.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from label_quality.assets.metadata import rounded
+from label_quality.assets.parts import PARTS, Part
 from label_quality.assets.resources import StoreResource
-from label_quality.assets.step import one_sentence, table_spec
-from label_quality.rates import OVERALL_ERROR_RATES
+from label_quality.assets.step import one_sentence, table_spec, tell
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 
-@dg.multi_asset(specs=[table_spec("overall_error_rates", ["error_rates"])])
-def overall_error_rates(
+@dg.multi_asset(
+    specs=[table_spec(table, part.reads) for part in PARTS for table in part.tables],
+    can_subset=True,
+)
+def overall(
     context: dg.AssetExecutionContext, store: StoreResource
-) -> dg.MaterializeResult[Any]:
-    """Label-error rates over all batches that were published."""
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Everything over all batches that were published."""
+    asked = {key.to_user_string() for key in context.selected_asset_keys}
+    chosen = [_Timed(context, part) for part in PARTS if asked & part.tables.keys()]
     with one_sentence():
         opened = store.open()
         with opened.connect() as con:
-            opened.write_overall(con, {"overall_error_rates": OVERALL_ERROR_RATES})
-            rows, rate = con.execute(
-                f"""select count(*), max(rate) filter (error_type = 'any' and category_name is null)
-                    from ({OVERALL_ERROR_RATES})"""
-            ).fetchone()  # type: ignore[misc]
-    metadata: dict[str, Any] = {"dagster/row_count": rows, "batches": len(opened.batches())}
-    if rate is not None:
-        metadata["label error rate"] = rounded(rate)
-    return dg.MaterializeResult(metadata=metadata)
+            opened.write_overall(con, chosen)
+            batches = len(opened.batches())
+            for timed in chosen:
+                seconds = {"seconds": timed.seconds}  # of the part: beside its first table alone
+                for table in (t for t in timed.part.tables if t in asked):
+                    rows = con.execute(f'select count(*) from "{table}"').fetchone()[0]  # type: ignore[index]
+                    shown = timed.part.tables[table](con, rows)
+                    yield dg.MaterializeResult(
+                        asset_key=table,
+                        metadata={
+                            "dagster/row_count": rows,
+                            "batches": batches,
+                            **seconds,
+                            **shown,
+                        },
+                    )
+                    seconds = {}
+
+
+@dataclass
+class _Timed:
+    """A part's `build`, which tells that it begins and remembers how long it took."""
+
+    context: dg.AssetExecutionContext
+    part: Part
+    seconds: float = field(default=0.0, init=False)
+
+    def __call__(self, con: "DuckDBPyConnection") -> Mapping[str, str]:
+        tell(self.context, self.part.says)
+        start = time.perf_counter()
+        made = self.part.build(con)
+        self.seconds = round(time.perf_counter() - start, 3)
+        return made

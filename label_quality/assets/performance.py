@@ -77,7 +77,7 @@ def confusion_metadata(con: "DuckDBPyConnection", rows: int) -> Mapping[str, Any
     pairs = con.execute(
         """select model, category_name, predicted_category_name, count from confusion
            where iou_type = 'bbox' and category_name <> predicted_category_name
-           order by count desc, model, 2, 3 limit 20"""
+           order by count desc, model, category_name, predicted_category_name limit 20"""
     ).fetchall()
     return {"taken for each other": markdown_table(("model", "label", "prediction", "n"), pairs)}
 
@@ -86,6 +86,6 @@ def performance_gains_metadata(con: "DuckDBPyConnection", rows: int) -> Mapping[
     """What fixing each kind of error would gain, the most first."""
     gains = con.execute(
         """select model, error_type, metric, gain from performance_gains
-           where iou_type = 'bbox' and gain is not null order by gain desc, model, 2, 3 limit 20"""
+           where iou_type = 'bbox' and gain is not null order by gain desc, model, error_type, metric limit 20"""
     ).fetchall()
     return {"gains": markdown_table(("model", "error", "metric", "gain"), gains)}

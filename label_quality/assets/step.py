@@ -43,9 +43,7 @@ class Step:
 
     def say(self, text: str) -> None:
         """Tell whoever listens how far this step is."""
-        self.context.log.info(text)
-        for listen in listeners:
-            listen(text)
+        tell(self.context, text)
 
     @property
     def seconds(self) -> float:
@@ -65,6 +63,13 @@ class Step:
             metadata={"dagster/row_count": rows, "seconds": self.seconds, **(metadata or {})},
             check_results=checks or [],
         )
+
+
+def tell(context: dg.AssetExecutionContext, text: str) -> None:
+    """Say how far a run is: in its log, and to the command line."""
+    context.log.info(text)
+    for listen in listeners:
+        listen(text)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from label_quality.cli.summary import Summary
     from label_quality.settings import Settings
 
+_EXECUTE = "label_quality.cli.execute"
 # File names that say nothing about the batch: its folder's name says more.
 _GENERIC = {"annotations", "instances", "labels", "coco", "_annotations.coco", "result"}
 
@@ -59,6 +62,8 @@ def audit_batch(
     """Register the delivery, run `audit_batch` and `refresh`, read back what was published."""
     from label_quality.store import Store, StoreError, batch_name
 
+    # Dagster takes a second to import, and large files as long to copy and hash: the one does not wait for the other.
+    threading.Thread(target=importlib.import_module, args=[_EXECUTE], daemon=True).start()
     try:
         name = batch_name(batch or default_batch(annotations))
         store = Store(settings.root_path, settings)

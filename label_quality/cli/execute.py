@@ -97,10 +97,12 @@ def _execute(
         if error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
             raise KeyboardInterrupt  # Dagster has recorded the run as failed, and keeps Ctrl-C to itself
         if event.is_step_materialization:
-            metadata = event.step_materialization_data.materialization.metadata
-            if "seconds" in metadata and event.step_key:
-                # A step that writes several tables gives one clock reading for each: the last is the step's.
-                run.seconds[event.step_key] = float(metadata["seconds"].value)  # type: ignore[arg-type]
+            made = event.step_materialization_data.materialization
+            # A step of a batch that writes several tables gives one clock reading for each: the last is the step's. What is
+            # over all batches is one step; its parts are told apart by their first tables.
+            name = (event.step_key or "") if batch else made.asset_key.to_user_string()
+            if "seconds" in made.metadata and name:
+                run.seconds[name] = float(made.metadata["seconds"].value)  # type: ignore[arg-type]
     run.checks = [
         Check(
             e.asset_key.to_user_string(),

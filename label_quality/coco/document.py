@@ -43,6 +43,7 @@ class _Top(msgspec.Struct):
 _ANNOTATIONS = re.compile(rb'"annotations"[ \t\n\r]*:[ \t\n\r]*\[')
 _END = re.compile(rb"\}[ \t\n\r]*\]")
 _BRACKET = ord("[")
+_BLOCK = 1 << 18  # bytes compared at a time, so that they stay in the processor's cache
 ARRAYS = ("images", "annotations", "categories", "predictions")
 
 
@@ -139,15 +140,23 @@ class Document:
         if self.first != b"{" or found is None:
             return None
         start = found.end() - 1
-        end = self._map.find(b"}]", start) + 2
-        if end < 2:
-            last = _END.search(self._map, start)
-            end = last.end() if last else start
+        end = self._end_of_records(start)
         rest = self._map[self.offset : start] + b"0" + self._map[end:]
         views = self._top_level(memoryview(rest))
         if views is None or bytes(views["annotations"]) != b"0":
             return None
         return self._as_arrays(views | {"annotations": memoryview(self._map)[start:end]})
+
+    def _end_of_records(self, start: int) -> int:
+        """Where the first ``}]`` at or after `start` ends, `start` if there is none."""
+        whole = np.frombuffer(self._map, dtype=np.uint8)
+        for at in range(start, len(whole), _BLOCK):
+            block = whole[at : at + _BLOCK + 1]
+            found = (block[:-1] == ord("}")) & (block[1:] == ord("]"))
+            if found.any():
+                return at + int(found.argmax()) + 2
+        last = _END.search(self._map, start)
+        return last.end() if last else start
 
     def _as_arrays(self, views: dict[str, memoryview]) -> dict[str, Array]:
         return {key: Array(self, raw=v) for key, v in views.items() if v and v[0] == _BRACKET}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -41,7 +42,7 @@ def decode_array(array: Array, shape: type[T]) -> list[T]:
         raise Refused("the file is not strict JSON")
     records, text = decode(array.raw[1:-1], msgspec.json.Decoder(list[shape]))  # type: ignore[valid-type]
     present = {
-        name: sum(getattr(record, name) is not None for record in records)
+        name: len(records) - list(map(attrgetter(name), records)).count(None)
         for name in shape.__struct_fields__  # type: ignore[attr-defined]
     }
     check_keys(text, present)
@@ -53,13 +54,16 @@ def check_keys(text: bytes, present: dict[str, int]) -> None:
 
     `present` says how many records have each key. Where the text holds just so many, none can stand twice.
     """
-    if b"\\u" in text or any(_stands(key.encode(), text) != n for key, n in present.items()):
+    if b"\\u" in text or any(not _stands(key.encode(), text, n) for key, n in present.items()):
         _refuse_twice(text, present.keys())  # an escape could hide a key
 
 
-def _stands(key: bytes, text: bytes) -> int:
-    plain = text.count(b'"%s"' % key)  # as a key or as a value
-    return plain and len(re.findall(b'"%s"[ \t\n\r]*:' % key, text))
+def _stands(key: bytes, text: bytes, times: int) -> bool:
+    """Whether `text`, which holds this key `times` times or more, holds it just so often."""
+    quoted = b'"%s"' % key
+    if text.count(quoted) == times:  # as a key or as a value
+        return True
+    return len(re.findall(quoted + b"[ \t\n\r]*:", text)) == times
 
 
 def check_object_keys(text: bytes, present: dict[str, int], texts: Texts, found: Segments) -> None:

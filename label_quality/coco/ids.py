@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 INT64_MAX = 2**63 - 1
+_MOST_IN_TABLE = 1 << 21
 _CANONICAL = re.compile(r"-?[1-9][0-9]{0,18}|0")
 
 Id = int | str
@@ -75,11 +76,22 @@ class References:
         self._rows = integer_rows[order]
         self._ids = np.asarray(ids, dtype=np.int64)[self._rows]
         self._texts = texts
+        # Ids that lie close together, as most do, are places in a table: no search.
+        self._table: np.ndarray | None = None
+        if len(self._ids) and self._ids[0] >= 0 and self._ids[-1] < _MOST_IN_TABLE:
+            self._table = np.full(int(self._ids[-1]) + 2, -1, dtype=np.int64)
+            self._table[self._ids] = self._rows
 
     def rows_of_integers(self, references: np.ndarray) -> np.ndarray:
         """Row of each integer reference, int64, -1 where there is none."""
         if not len(self._ids):
             return np.full(len(references), -1, dtype=np.int64)
+        if self._table is not None:
+            last = len(self._table) - 1  # where nothing stands
+            rows: np.ndarray = self._table[
+                np.where((references >= 0) & (references < last), references, last)
+            ]
+            return rows
         at = np.searchsorted(self._ids, references)
         at[at == len(self._ids)] = 0
         return np.where(self._ids[at] == references, self._rows[at], -1)

@@ -27,11 +27,16 @@ def to_rles(
     segmentations: Sequence[str], heights: Iterable[int], widths: Iterable[int]
 ) -> list[dict[str, Any]]:
     """`to_rle` of many segmentations at once; the three sequences are of one length."""
-    decoded = _decode.decode("[" + ",".join(segmentations) + "]")
+    decoded = decode_segmentations(segmentations)
     return [
         _encode(segmentation, int(height), int(width))
         for segmentation, height, width in zip(decoded, heights, widths, strict=True)
     ]
+
+
+def decode_segmentations(segmentations: Sequence[str]) -> list[list[list[float]] | Rle]:
+    """The polygons or run lengths of rows of ``annotation_masks`` or ``prediction_masks``."""
+    return _decode.decode("[" + ",".join(segmentations) + "]")
 
 
 def _encode(segmentation: list[list[float]] | Rle, height: int, width: int) -> dict[str, Any]:

@@ -200,6 +200,8 @@ def _only(segments: Segments, kept: np.ndarray) -> Segments:
 
 def _box_from_mask(objects: Objects, verdict: Verdict, extent: np.ndarray) -> None:
     absent = ~objects.has_box
+    if not absent.any():
+        return
     kind = objects.segments.kind
     verdict.reject(absent & (kind == NONE), lambda k: "there is neither a bbox nor a segmentation")
     empty = absent & np.isnan(extent[:, 0])

@@ -12,7 +12,6 @@ from itertools import chain
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.json as pa_json
 
 from label_quality.coco import masks, rle
 from label_quality.coco.errors import Refused
@@ -20,7 +19,8 @@ from label_quality.coco.records import Rle
 from label_quality.coco.sinks import Texts
 
 NONE, POLYGON, RLE = 0, 1, 2
-_POLYGON_LINE = pa.schema([("p", pa.list_(pa.list_(pa.float64())))])
+_BLANK = (b" ", b"\n", b"\r", b"\t")
+_MOST_BYTES = 2**31 - 1  # offsets of Arrow's strings
 _decode_rles = msgspec.json.Decoder(list[Rle])
 
 
@@ -80,7 +80,7 @@ def from_texts(texts: Texts) -> Segments:
     if not known.all():
         raise Refused("a segmentation is neither polygons nor run lengths")
     polygons, rle_row = np.flatnonzero(kind == POLYGON), np.flatnonzero(kind == RLE)
-    per_record, lengths, coordinates = _parse_polygons([texts[k] for k in polygons.tolist()])
+    per_record, lengths, coordinates = _parse_polygons(texts.where(kind == POLYGON))
     kind[polygons[per_record == 0]] = NONE
     try:
         rles = _decode_rles.decode(b"[" + b",".join([texts[k] for k in rle_row.tolist()]) + b"]")
@@ -92,30 +92,50 @@ def from_texts(texts: Texts) -> Segments:
 def _parse_polygons(texts: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Parts of each record, numbers of each part, and the numbers. Raises `Refused` if they are not such lists.
 
-    Arrow's JSON reader is strict about types and rounds as Python does, and it lets other threads run.
+    The texts are sound JSON, each a list. So every bracket and comma outside a quoted text is where a number, a list
+    or nothing ends; what stands between two of them is left to Arrow to be a number, which a quoted text is not.
+    Arrow rounds as Python does. Each pass is over the whole chunk and lets other threads run.
     """
     if not texts:
         return _empty(), _empty(), np.zeros(0)
-    # A line break can only stand between numbers here, and would end the line for Arrow.
-    lines = (b'{"p":' + b'}\0{"p":'.join(texts) + b"}").replace(b"\n", b" ").replace(b"\0", b"\n")
+    text = b",".join(texts)
+    if any(blank in text for blank in _BLANK):
+        text = text.translate(None, b"".join(_BLANK))
+    if len(text) > _MOST_BYTES:
+        raise Refused("polygons: a record is too long")
+    characters = np.frombuffer(text, dtype=np.uint8)
+    at_bracket = characters == ord("[")
+    at_bracket |= characters == ord("]")
+    ends, values = _numbers(text, at_bracket | (characters == ord(",")))
+
+    brackets = np.flatnonzero(at_bracket)
+    opens = characters[brackets] == ord("[")
+    depth = np.cumsum(np.where(opens, 1, -1))
+    first, last = brackets[opens & (depth == 2)], brackets[~opens & (depth == 1)]
+    records = brackets[opens & (depth == 1)]
+    if depth.max() > 2 or len(records) != len(texts):
+        raise Refused("polygons: the lists are nested otherwise")
+    lengths = np.searchsorted(ends, last, side="right") - np.searchsorted(ends, first)
+    if lengths.sum() != len(values):
+        raise Refused("polygons: a number stands outside a polygon")
+    per_record = np.diff(np.searchsorted(first, records), append=len(first))
+    return per_record, lengths, values
+
+
+def _numbers(text: bytes, at_separator: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each number of `text` ends, and the numbers. Raises `Refused` if something else is among them."""
+    separators = np.flatnonzero(at_separator)
+    gaps = np.diff(separators)
+    filled = gaps > 1
+    offsets = np.zeros(np.count_nonzero(filled) + 1, dtype=np.int32)
+    np.cumsum(gaps[filled] - 1, out=offsets[1:])
+    digits = pa.py_buffer(text.translate(None, b"[],"))
+    column = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), digits)
     try:
-        table = pa_json.read_json(
-            pa.BufferReader(lines),
-            read_options=pa_json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
-            parse_options=pa_json.ParseOptions(
-                explicit_schema=_POLYGON_LINE, unexpected_field_behavior="error"
-            ),
-        )
+        values = column.cast(pa.float64()).to_numpy()
     except pa.ArrowInvalid as error:
         raise Refused(f"polygons: {error}") from error
-    records = table.column(0).combine_chunks()
-    parts = records.flatten()
-    found = parts.flatten()
-    if len(records) != len(texts) or records.null_count or parts.null_count or found.null_count:
-        raise Refused("null stands among the polygons")
-    lengths = parts.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
-    per_record = records.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
-    return per_record, lengths, found.to_numpy()
+    return separators[1:][filled], values
 
 
 def polygon_geometry(segments: Segments) -> tuple[np.ndarray, np.ndarray]:

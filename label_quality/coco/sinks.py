@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +48,10 @@ class Texts:
 
     def __getitem__(self, row: int) -> bytes:
         return self._texts[row]
+
+    def where(self, chosen: np.ndarray) -> list[bytes]:
+        """The texts where `chosen` (bool (n,)) holds."""
+        return list(compress(self._texts, chosen.tolist()))
 
     def first_bytes(self) -> np.ndarray:
         """The first byte of each text, uint8 (n,); 0 where there is none."""

@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from label_quality.matching.models import create_model_type
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -30,31 +32,37 @@ _CERTAIN = 0.999
 
 
 def size(area: str) -> str:
-    """SQL for COCO's size of an area in px²: small below 32², medium below 96², else large."""
-    return f"case when {area} < 1024 then 'small' when {area} < 9216 then 'medium' else 'large' end"
+    """SQL for COCO's size of an area in px²: 0 (small) below 32², 1 (medium) below 96², else 2 (large)."""
+    return f"cast(case when {area} < 1024 then 0 when {area} < 9216 then 1 else 2 end as utinyint)"
 
 
 # A cell: all predictions that are given one confidence.
-_CELL = f"""p.model, p.category_id, {size("p.width * p.height")} as size,
-    least(cast(floor(p.score * {BINS}) as bigint), {BINS - 1}) as bin"""
+_CELL = f"""model::_model as model, category_id, {size("width * height")} as size,
+    cast(least(floor(score * {BINS}), {BINS - 1}) as smallint) as bin"""
 
 
 def build_confidence(con: DuckDBPyConnection) -> None:
-    """Fill ``_assigned``, ``_crowded`` and ``_predictions``.
+    """Fill ``_accounted`` and ``_predictions``. Models are of the type ``_model`` in all tables of this room.
 
-    ``_assigned``: model, prediction_id, annotation_id, iou, same_category of assigned pairs. ``_crowded``: model,
-    prediction_id of predictions that only a crowd of their category accounts for. ``_predictions``: model, prediction_id,
-    image_id, category_id, x, y, width, height, confidence and by_score (the confidence by model and score alone), both
-    0 to 1, of those of which either reaches `FLOOR`.
+    ``_accounted``: model, prediction_id of predictions that a label accounts for; annotation_id, iou and same_category
+    of the label that it is assigned to, NULL where only a crowd of its category does. ``_predictions``: model,
+    prediction_id, image_id, category_id, x, y, width, height, confidence and by_score (the confidence by model and
+    score alone), both 0 to 1, of those of which either reaches `FLOOR`; assigned_iou, NULL where it is not assigned;
+    crowded, whether only a crowd accounts for it.
     """
+    create_model_type(con)
     con.execute(
         f"""
-        create or replace temp table _assigned as
-        select model, prediction_id, annotation_id, box_iou as iou, same_category
-        from prediction_overlaps where assigned;
-        create or replace temp table _crowded as
-        select distinct model, prediction_id from prediction_overlaps o anti join _assigned using (model, prediction_id)
-        where iscrowd and same_category and box_iou >= {_CROWD_COVER};
+        create or replace temp table _accounted as
+        with pairs as (
+          select model::_model as model, prediction_id, annotation_id, box_iou as iou, same_category, iscrowd, assigned
+          from prediction_overlaps where assigned or iscrowd
+        ), assigned as (
+          select * exclude (iscrowd, assigned) from pairs where assigned
+        )
+        from assigned union all by name
+        select distinct model, prediction_id from pairs anti join assigned using (model, prediction_id)
+        where iscrowd and same_category and iou >= {_CROWD_COVER}
         """
     )
     con.register("_confidence", _confidence(con))
@@ -62,11 +70,15 @@ def build_confidence(con: DuckDBPyConnection) -> None:
         f"""
         create or replace temp table _predictions as
         with placed as (
-          select {_CELL}, p.prediction_id, p.image_id, p.x, p.y, p.width, p.height from predictions p
+          select {_CELL}, prediction_id, image_id, x, y, width, height from predictions
+        ), told as (
+          select model::_model as model, * exclude (model) from _confidence
+          where greatest(confidence, by_score) >= {FLOOR}
         )
-        select p.* exclude (size, bin), c.confidence, c.by_score
-        from placed p join _confidence c using (model, category_id, size, bin)
-        where greatest(c.confidence, c.by_score) >= {FLOOR}
+        select p.* exclude (size, bin), c.confidence, c.by_score, a.iou as assigned_iou,
+               a.model is not null and a.iou is null as crowded
+        from placed p join told c using (model, category_id, size, bin)
+          left join _accounted a on a.model = p.model and a.prediction_id = p.prediction_id
         """
     )
     con.unregister("_confidence")
@@ -77,28 +89,22 @@ def _confidence(con: DuckDBPyConnection) -> pa.Table:
     con.execute(
         f"""
         create or replace temp table _cells as
-        with every as (
-          select {_CELL}, count(*) as n from predictions p group by all
-        ), crowded as (
-          select {_CELL}, count(*) as n
-          from predictions p join _crowded using (model, prediction_id) group by all
-        ), correct as (
-          select {_CELL}, count(*) as n from predictions p join _assigned a using (model, prediction_id)
-          where a.same_category and a.iou >= 0.5 group by all
+        with placed as (
+          select {_CELL}, prediction_id from predictions
         )
-        select e.model, e.category_id, e.size, e.bin, e.n - coalesce(w.n, 0) as n, coalesce(c.n, 0) as correct
-        from every e left join crowded w using (model, category_id, size, bin)
-          left join correct c using (model, category_id, size, bin)
+        select p.model, category_id, size, bin, count(*) filter (a.model is null or a.iou is not null) as n,
+               count(*) filter (a.same_category and a.iou >= 0.5) as correct
+        from placed p left join _accounted a on a.model = p.model and a.prediction_id = p.prediction_id group by all
         """
     )
     con.register("_curve", _curve(con))
     ratio = f"(sum(correct) over {{key}} + {_SHRINK}) / (sum(n * share) over {{key}} + {_SHRINK})"
     cells = con.sql(
         f"""
-        select model, category_id, size, bin,
+        select model, category_id, size, _cells.bin,
                least(share * {ratio.format(key="of_category")} * {ratio.format(key="of_size")}, {_CERTAIN}) as confidence,
                least(share, {_CERTAIN}) as by_score
-        from _cells join _curve using (model, bin)
+        from _cells join _curve on m = enum_code(model) and _curve.bin = _cells.bin
         window of_category as (partition by model, category_id), of_size as (partition by model, size)
         """
     ).to_arrow_table()
@@ -107,26 +113,20 @@ def _confidence(con: DuckDBPyConnection) -> pa.Table:
 
 
 def _curve(con: DuckDBPyConnection) -> pa.Table:
-    """The monotone share of correct predictions by model and score: model, bin, share."""
+    """The monotone share of correct predictions by model and score: m (number of the model), bin, share."""
     bins = con.execute(
-        """select model, bin, sum(n)::double as n, sum(correct)::double as correct
-           from _cells group by all order by model, bin"""
+        """select enum_code(model) as m, bin, sum(n)::double as n, sum(correct)::double as correct
+           from _cells group by all order by m, bin"""
     ).fetchnumpy()
     weight = bins["n"] + _PRIOR
     share = (bins["correct"] + _PRIOR * (bins["bin"] + 0.5) / BINS) / weight
-    models = bins["model"].astype(str)
-    starts = np.flatnonzero(models[1:] != models[:-1]) + 1  # of all models but the first
+    starts = np.flatnonzero(np.diff(bins["m"])) + 1  # of all models but the first
     fitted = [
         monotone(part, w)
         for part, w in zip(np.split(share, starts), np.split(weight, starts), strict=True)
     ]
-    return pa.table(
-        {
-            "model": pa.array(models, pa.string()),
-            "bin": pa.array(bins["bin"], pa.int64()),
-            "share": pa.array(np.concatenate([np.empty(0), *fitted]), pa.float64()),
-        }
-    )
+    share = np.concatenate([np.empty(0), *fitted])
+    return pa.table({"m": bins["m"], "bin": bins["bin"], "share": share})
 
 
 def monotone(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ _STEPS = (
 def build_labels(con: DuckDBPyConnection) -> None:
     """Fill ``_labels`` (labels that are not crowds, with their size), ``_speaks`` and ``_support``.
 
-    ``_speaks``: label × prediction that speaks for it. ``_support``: per label the greatest
+    ``_speaks``: label × prediction that speaks for it, and their overlap. ``_support``: per label the greatest
     confidence × min(IoU / 0.5, 1) over all models, and ``rarity``: the share of labels of its category and size that have
     no more support than it (shrunk towards the share over all categories of that size).
     """
@@ -33,11 +33,13 @@ def build_labels(con: DuckDBPyConnection) -> None:
         from annotations where not iscrowd;
 
         create or replace temp table _speaks as
-        select o.annotation_id, o.model, o.prediction_id, o.same_category, o.assigned, o.box_iou as iou,
-               p.category_id, p.confidence
-        from prediction_overlaps o join _predictions p using (model, prediction_id)
-          left join _assigned a using (model, prediction_id)
-        where not o.iscrowd and (o.assigned or a.annotation_id is null);
+        with pairs as (
+          select model::_model as model, prediction_id, annotation_id, same_category, assigned, box_iou as iou, mask_iou,
+                 boundary_iou
+          from prediction_overlaps where not iscrowd
+        )
+        select o.*, p.category_id, p.confidence from pairs o join _predictions p using (model, prediction_id)
+        where o.assigned or p.assigned_iou is null;
 
         create or replace temp table _supported as
         with strongest as (

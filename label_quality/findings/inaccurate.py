@@ -28,9 +28,9 @@ def score(con: DuckDBPyConnection) -> None:
         """
         create or replace temp table _same as
         select l.image_id, l.annotation_id, l.category_id, l.size, l.x, l.y, l.width, l.height, p.model,
-               p.prediction_id, p.confidence, o.box_iou as iou, o.mask_iou, o.boundary_iou,
+               p.prediction_id, p.confidence, o.iou, o.mask_iou, o.boundary_iou,
                p.x as suggested_x, p.y as suggested_y, p.width as suggested_width, p.height as suggested_height
-        from prediction_overlaps o join _labels l using (annotation_id) join _predictions p using (model, prediction_id)
+        from _speaks o join _labels l using (annotation_id) join _predictions p using (model, prediction_id)
         where o.assigned and o.same_category
         """
     )

@@ -55,7 +55,7 @@ def merge(con: DuckDBPyConnection) -> dict[str, int]:
         from merged m left join strongest s on s.row = m.row
         """
     )
-    columns = ", ".join(f"s.{c}" for c in _KEEP)
+    columns = ", ".join("s.model::varchar as model" if c == "model" else f"s.{c}" for c in _KEEP)
     batch = con.execute("select any_value(batch) from images").fetchone()[0]  # type: ignore[index]
     name = "'" + str(batch).replace("'", "''") + "'"
     con.execute(

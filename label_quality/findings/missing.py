@@ -30,33 +30,37 @@ def score(con: DuckDBPyConnection) -> None:
         f"""
         create or replace temp table _unlabelled as
         with candidates as (
-          select p.* from _predictions p anti join _crowded using (model, prediction_id)
-            anti join (from _assigned where iou >= 0.5) using (model, prediction_id)
-          where p.by_score >= {suspects.MODEL_FLOOR}
+          select * from _predictions p
+          where by_score >= {suspects.MODEL_FLOOR} and not crowded and coalesce(assigned_iou, 0) < 0.5
+            and {_looked_for(con)}
+        ), pairs as (
+          select model::_model as model, prediction_id, annotation_id, box_iou as iou, assigned
+          from prediction_overlaps where not iscrowd
         ), cover as (
-          select model, prediction_id, max(o.box_iou) as iou,
-                 max(case when t.annotation_id is null or o.assigned then least(o.box_iou / 0.5, 1)
-                          else least(greatest((o.box_iou - 0.5) / 0.25, 0), 1) end) as covered
-          from prediction_overlaps o semi join candidates using (model, prediction_id)
-          left join _assigned t on t.model = o.model and t.annotation_id = o.annotation_id
-          where not o.iscrowd group by all
+          select model, prediction_id, max(o.iou) as iou,
+                 max(case when t.annotation_id is null or o.assigned then least(o.iou / 0.5, 1)
+                          else least(greatest((o.iou - 0.5) / 0.25, 0), 1) end) as covered
+          from pairs o semi join candidates using (model, prediction_id)
+          left join _accounted t on t.model = o.model and t.annotation_id = o.annotation_id
+          group by all
+        ), scored as (
+          select p.*, c.iou, p.by_score * (1 - coalesce(c.covered, 0)) as score
+          from candidates p left join cover c using (model, prediction_id)
         )
-        select p.*, c.iou, p.by_score * (1 - coalesce(c.covered, 0)) as score
-        from candidates p left join cover c using (model, prediction_id)
-        where p.by_score * (1 - coalesce(c.covered, 0)) >= {suspects.MODEL_FLOOR}
+        -- Ties are settled by id and model, not by how the rows happen to lie.
+        select *, row_number() over (order by score desc, prediction_id, model) - 1 as rank
+        from scored where score >= {suspects.MODEL_FLOOR}
         """
     )
-    _leave_out_what_nobody_labelled(con)
     con.register("_leaders", _leaders(con))
     suspects.add(
         con,
         """
         with best as (
-          select l.leader, u.model, arg_max(u.rowid, (u.score, -u.prediction_id)) as row
-          from _unlabelled u join _leaders l on l.row = u.rowid group by all
+          select l.leader, u.model, min(u.rank) as rank from _unlabelled u join _leaders l using (rank) group by all
         ), told as (
           select distinct l.leader
-          from _unlabelled u join _leaders l on l.row = u.rowid
+          from _unlabelled u join _leaders l using (rank)
             join _suspects i on i.model = u.model and i.prediction_id = u.prediction_id
           where i.error_type = 'inaccurate' and i.score >= u.score
         )
@@ -65,16 +69,16 @@ def score(con: DuckDBPyConnection) -> None:
                first.y as suggested_y, first.width as suggested_width, first.height as suggested_height,
                u.score, first.x, first.y, first.width, first.height, u.model, u.prediction_id, u.by_score as confidence,
                coalesce(u.iou, 0) as covered
-        from best b anti join told using (leader) join _unlabelled u on u.rowid = b.row
-          join _unlabelled first on first.rowid = b.leader
+        from best b anti join told using (leader) join _unlabelled u using (rank)
+          join _unlabelled first on first.rank = b.leader
         """,
     )
     con.unregister("_leaders")
     con.execute("drop table _unlabelled")
 
 
-def _leave_out_what_nobody_labelled(con: DuckDBPyConnection) -> None:
-    """LVIS-style files: an object is missing only where its category was looked for in that image."""
+def _looked_for(con: DuckDBPyConnection) -> str:
+    """LVIS-style files: an object is missing only where its category was looked for in that image. A condition on p."""
     con.execute(
         """
         create or replace temp table _federated as
@@ -83,43 +87,39 @@ def _leave_out_what_nobody_labelled(con: DuckDBPyConnection) -> None:
         """
     )
     if not con.execute("select count(*) from _federated").fetchone()[0]:  # type: ignore[index]
-        return
+        return "true"
     con.execute(
         """
-        create or replace temp table _unlabelled as
-        select u.* from _unlabelled u left join _federated f using (image_id)
-          left join (select distinct image_id, category_id from annotations) a
-            on a.image_id = u.image_id and a.category_id = u.category_id
-        where f.image_id is null
-          or (not list_contains(f.not_exhaustive, u.category_id)
-              and (a.image_id is not null or f.neg_category_ids is null
-                   or list_contains(f.neg_category_ids, u.category_id)))
+        create or replace temp table _not_looked_for as
+        with asked as (
+          select distinct p.image_id, p.category_id, f.not_exhaustive, f.neg_category_ids
+          from _predictions p join _federated f using (image_id)
+        )
+        select image_id, category_id
+        from asked left join (select distinct image_id, category_id, true as labelled from annotations) a
+          using (image_id, category_id)
+        where list_contains(not_exhaustive, category_id)
+          or not (labelled is not null or neg_category_ids is null or list_contains(neg_category_ids, category_id))
         """
     )
+    return "not exists (from _not_looked_for n where n.image_id = p.image_id and n.category_id = p.category_id)"
 
 
 def _leaders(con: DuckDBPyConnection) -> pa.Table:
-    rows = con.execute(
-        """select rowid as row, score, prediction_id,
-                  list_position((select list(distinct model order by model) from _unlabelled), model) as m
-           from _unlabelled"""
-    ).fetchnumpy()
-    # Ties are settled by id and model, not by how the rows happen to lie.
-    order = np.lexsort((rows["m"], rows["prediction_id"], -rows["score"]))
-    rank = np.empty(len(order), np.int64)
-    rank[rows["row"][order]] = np.arange(len(order))
+    count = con.execute("select count(*) from _unlabelled").fetchone()[0]  # type: ignore[index]
     edges = con.execute(
         f"""
-        select a.rowid as a, b.rowid as b
-        from _unlabelled a join _unlabelled b on a.image_id = b.image_id and a.rowid < b.rowid
+        select a.rank as a, b.rank as b
+        from _unlabelled a join _unlabelled b on a.image_id = b.image_id and a.rank < b.rank
         where a.x < b.x + b.width and b.x < a.x + a.width and a.y < b.y + b.height and b.y < a.y + a.height
           and (least(a.x + a.width, b.x + b.width) - greatest(a.x, b.x))
             * (least(a.y + a.height, b.y + b.height) - greatest(a.y, b.y)) * (1 + 1 / {_SAME_OBJECT})
             >= a.width * a.height + b.width * b.height
         """
     ).fetchnumpy()
+    rank = np.arange(count)
     leaders = cluster(rank, edges["a"].astype(np.int64), edges["b"].astype(np.int64))
-    return pa.table({"row": np.arange(len(rank)), "leader": leaders})
+    return pa.table({"rank": rank, "leader": leaders})
 
 
 def cluster(

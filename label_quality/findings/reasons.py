@@ -7,14 +7,19 @@ the model or models that say so.
 
 from __future__ import annotations
 
-# Edges by which the label reaches beyond the prediction (positive) or falls short of it (negative).
-_OUT = "list_value(-edge_left, -edge_top, edge_right, edge_bottom)"
-_TOLERANCE = (
-    "list_value(greatest(2, 0.05 * suggested_width), greatest(2, 0.05 * suggested_height), "
-    "greatest(2, 0.05 * suggested_width), greatest(2, 0.05 * suggested_height))"
+# Edges by which the label reaches beyond the prediction (positive) or falls short of it (negative), and what is too much.
+_OUT = {
+    "-edge_left": "suggested_width",
+    "-edge_top": "suggested_height",
+    "edge_right": "suggested_width",
+    "edge_bottom": "suggested_height",
+}
+_BEYOND, _SHORT = (
+    " + ".join(
+        f"({sign} {out} > greatest(2, 0.05 * {side}))::integer" for out, side in _OUT.items()
+    )
+    for sign in ("+", "-")
 )
-_BEYOND = f"len(list_filter(list_zip({_OUT}, {_TOLERANCE}), lambda e: e[1] > e[2]))"
-_SHORT = f"len(list_filter(list_zip({_OUT}, {_TOLERANCE}), lambda e: -e[1] > e[2]))"
 
 SHAPE = f"""case
   when suggested_fix = 'change_mask' then 'its outline differs'

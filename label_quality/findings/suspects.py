@@ -29,7 +29,7 @@ COLUMNS: dict[str, str] = {
     "y": "DOUBLE",
     "width": "DOUBLE",
     "height": "DOUBLE",
-    "model": "VARCHAR",
+    "model": "_model",
     "prediction_id": "BIGINT",
     "confidence": "DOUBLE",
     "iou": "DOUBLE",

@@ -63,10 +63,8 @@ def score(con: DuckDBPyConnection) -> None:
                r.x as suggested_x, r.y as suggested_y, r.width as suggested_width, r.height as suggested_height,
                r.other * (1 - r.same)
                  * {_PRIOR * _HIT} / ({_PRIOR * _HIT} + {1 - _PRIOR} * r.confusion) as score,
-               r.x, r.y, r.width, r.height, r.model, r.prediction_id, p.confidence, o.box_iou as iou, o.mask_iou,
-               r.confusion
-        from rated r join _predictions p using (model, prediction_id)
-        join prediction_overlaps o
+               r.x, r.y, r.width, r.height, r.model, r.prediction_id, o.confidence, o.iou, o.mask_iou, r.confusion
+        from rated r join _speaks o
           on o.model = r.model and o.prediction_id = r.prediction_id and o.annotation_id = r.annotation_id
         """,
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 _ROUNDS = 20
 _EDGES_A_CALL = 2000
+_SPREAD = 32  # numbers per edge up to which counting them is quicker than sorting them
 
 
 def assign(
@@ -22,7 +23,7 @@ def assign(
     """Mark the edges of a matching with the greatest total weight.
 
     Args:
-        labels: (E,) label of each edge, any integers >= 0 (small numbers keep memory small).
+        labels: (E,) label of each edge, any integers.
         predictions: (E,) prediction of each edge, likewise.
         weights: (E,) weight of each edge, > 0.
 
@@ -56,9 +57,13 @@ def assign(
 
 def _renumbered(nodes: NDArray[np.int64]) -> NDArray[np.int64]:
     """The nodes numbered without gaps, in the same order, so that what is kept per node shrinks with each round."""
-    present = np.zeros(int(nodes.max()) + 1, bool)
-    present[nodes] = True
-    return (np.cumsum(present) - 1)[nodes]
+    low = int(nodes.min())
+    span = int(nodes.max()) - low + 1
+    if span > _SPREAD * len(nodes):
+        return np.unique(nodes, return_inverse=True)[1]
+    present = np.zeros(span, bool)
+    present[nodes - low] = True
+    return (np.cumsum(present) - 1)[nodes - low]
 
 
 def _dominant(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _IMAGES_AT_A_TIME = 100
 _SECONDS = 6e-5  # of work for each prediction, roughly
-PREDICTION_KEY = "prediction_id * (select count(distinct model) from predictions) + m"
+PREDICTION_KEY = "prediction_id * len(enum_range(null::_model)) + enum_code(model)"
 
 
 def mask_overlaps(con: DuckDBPyConnection) -> pa.Table:
@@ -63,12 +63,14 @@ def count(con: DuckDBPyConnection, source: str) -> int:
     return int(con.execute(f"select count(*) from {source}").fetchone()[0])  # type: ignore[index]
 
 
-def image_ranges(con: DuckDBPyConnection, source: str) -> Iterator[tuple[int, int]]:
-    """Ranges of image ids (first, last, both included) that hold at most a fixed number of images each."""
+def image_ranges(
+    con: DuckDBPyConnection, source: str, images: int | None = None
+) -> Iterator[tuple[int, int]]:
+    """Ranges of image ids (first, last, both included) of at most so many images, else of 100 to 1000."""
     ids = con.execute(f"select distinct image_id from {source} order by image_id").fetchnumpy()[
         "image_id"
     ]
-    step = min(max(_IMAGES_AT_A_TIME, len(ids) // 50), 10 * _IMAGES_AT_A_TIME)
+    step = images or min(max(_IMAGES_AT_A_TIME, len(ids) // 50), 10 * _IMAGES_AT_A_TIME)
     for start in range(0, len(ids), step):
         group = ids[start : start + step]
         yield int(group[0]), int(group[-1])
@@ -87,15 +89,14 @@ def gather_label_masks(con: DuckDBPyConnection, wanted: str) -> None:
 def gather_prediction_masks(con: DuckDBPyConnection) -> None:
     """Fill ``_prediction_masks`` with the segmentations of the predictions in ``_pairs`` with both masks."""
     con.execute(
-        """create or replace temp table _prediction_masks as
-           with models as (
-             select model, row_number() over (order by model) - 1 as m
-             from (select distinct model from predictions))
-           select p.image_id, p.prediction_id * (select count(*) from models) + m as key, false as iscrowd,
-                  s.segmentation, i.height, i.width
-           from predictions p join models using (model)
-             semi join (from _pairs where both_masks) b on b.m = models.m and b.prediction_id = p.prediction_id
-             join prediction_masks s using (model, prediction_id) join images i using (image_id)"""
+        f"""create or replace temp table _prediction_masks as
+            with wanted as (
+              select distinct image_id, model, prediction_id from _pairs where both_masks
+            ), masks as (
+              select model::_model as model, prediction_id, segmentation from prediction_masks
+            )
+            select image_id, {PREDICTION_KEY} as key, false as iscrowd, segmentation, i.height, i.width
+            from wanted join masks using (model, prediction_id) join images i using (image_id)"""
     )
 
 

@@ -7,16 +7,21 @@ part with COCO's own overlap (intersection over the prediction's area) and are n
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from label_quality.matching.assignment import assign
 from label_quality.matching.boundary import boundary_ious, boundary_table
-from label_quality.matching.masks import PREDICTION_KEY, mask_overlaps
+from label_quality.matching.masks import PREDICTION_KEY, image_ranges, mask_overlaps
+from label_quality.matching.models import create_model_type
+from label_quality.workers import in_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from duckdb import DuckDBPyConnection
 
 # Confidence matters less than place: 0.3 + 0.7 s keeps an unsure but exact prediction in the running. The category only
@@ -24,34 +29,35 @@ if TYPE_CHECKING:
 _WEIGHT = """coalesce((box_iou + mask_iou) / 2, box_iou) * (0.3 + 0.7 * score)
     * case when same_category then 1 else 0.999 end"""
 _BOUNDARY_FLOOR = 0.5
+_IMAGES_A_TASK = 30_000  # of assignment; each task is a scan of all pairs
 
 _LABELS = """
 create or replace temp table _labels as
-select image_id, annotation_id, category_id, x, y, width, height, iscrowd,
-       segmentation_type <> 'none' as has_mask
+select image_id, annotation_id, category_id, x, y, x + width as right, y + height as bottom, width * height as area,
+       iscrowd, segmentation_type <> 'none' as has_mask
 from annotations
 """
 
 # The arithmetic is that of pycocotools' bbIou, so that the two agree to the last bit.
 _PAIRS = """
 create or replace temp table _pairs as
-with models as (
-  select model, row_number() over (order by model) - 1 as m
-  from (select distinct model from predictions)
+with placed as (
+  select image_id, model::_model as model, prediction_id, score, category_id, has_mask, x, y, x + width as right,
+         y + height as bottom, width * height as area
+  from predictions
 ), candidates as (
-  select a.image_id, a.annotation_id, a.iscrowd, m.m, p.prediction_id, p.score,
-         a.category_id = p.category_id as same_category,
-         a.has_mask and p.has_mask as both_masks,
-         least(a.x + a.width, p.x + p.width) - greatest(a.x, p.x) as w,
-         least(a.y + a.height, p.y + p.height) - greatest(a.y, p.y) as h,
-         a.width * a.height as label_area, p.width * p.height as area
-  from _labels a join predictions p on a.image_id = p.image_id join models m on m.model = p.model
-  where a.x < p.x + p.width and p.x < a.x + a.width and a.y < p.y + p.height and p.y < a.y + a.height
+  select a.image_id, a.annotation_id, a.iscrowd, p.model, p.prediction_id, p.score,
+         a.category_id = p.category_id as same_category, a.has_mask and p.has_mask as both_masks,
+         (least(a.right, p.right) - greatest(a.x, p.x)) * (least(a.bottom, p.bottom) - greatest(a.y, p.y)) as inter,
+         a.area as label_area, p.area
+  from _labels a join placed p on a.image_id = p.image_id
+  where a.x < p.right and p.x < a.right and a.y < p.bottom and p.y < a.bottom
+    -- A side so short that it is lost beside a far coordinate.
+    and a.x < a.right and p.x < p.right and a.y < a.bottom and p.y < p.bottom
 ), measured as (
-  select *, w * h / (case when iscrowd then area else area + label_area - w * h end) as box_iou
-  from candidates where w > 0 and h > 0
+  select *, inter / (case when iscrowd then area else area + label_area - inter end) as box_iou from candidates
 )
-select image_id, annotation_id, iscrowd, m, prediction_id, score, same_category, both_masks, box_iou,
+select image_id, annotation_id, iscrowd, model, prediction_id, score, same_category, both_masks, box_iou,
        cast(null as double) as mask_iou
 from measured where box_iou >= $floor or both_masks
 """
@@ -68,6 +74,7 @@ def build_overlaps(con: DuckDBPyConnection, *, floor: float = 0.10) -> dict[str,
         Seconds spent on ``boxes``, ``masks``, ``assignment`` and ``boundaries``.
     """
     clock = _Clock()
+    create_model_type(con)
     con.execute(_LABELS)
     con.execute(_PAIRS, {"floor": floor})
     clock.lap("boxes")
@@ -83,14 +90,10 @@ def build_overlaps(con: DuckDBPyConnection, *, floor: float = 0.10) -> dict[str,
     con.execute(
         """
         create or replace temp view new_prediction_overlaps as
-        with models as (
-          select model, row_number() over (order by model) - 1 as m
-          from (select distinct model from predictions))
-        select (select any_value(batch) from annotations) as batch, p.image_id, p.annotation_id, models.model,
-               p.prediction_id, p.iscrowd, p.same_category, p.box_iou, p.mask_iou, b.boundary_iou,
-               t.pair is not null as assigned
-        from _pairs p join models on models.m = p.m left join _taken t on t.pair = p.rowid
-          left join _boundary_rows b on b.pair = p.rowid
+        select (select any_value(batch) from annotations) as batch, p.image_id, p.annotation_id,
+               p.model::varchar as model, p.prediction_id, p.iscrowd, p.same_category, p.box_iou, p.mask_iou,
+               b.boundary_iou, t.pair is not null as assigned
+        from _pairs p left join _taken t on t.pair = p.rowid left join _boundary_rows b on b.pair = p.rowid
         """
     )
     return clock.laps
@@ -109,26 +112,31 @@ def _fill_masks(con: DuckDBPyConnection, floor: float) -> None:
 
 
 def _assign(con: DuckDBPyConnection, floor: float) -> None:
-    """One assignment for all models at once: a label takes part once per model."""
-    edges = con.execute(
-        f"""
-        select rowid as pair, annotation_id, m, prediction_id, {_WEIGHT} as weight
-        from _pairs where not iscrowd and box_iou >= $floor
-        """,
-        {"floor": floor},
-    ).fetchnumpy()
-    model = edges["m"].astype(np.int64)
-    models = int(model.max(initial=0)) + 1
-    # Numbers in the order of the ids, not of the rows: what ties does not depend on how the rows happen to lie.
-    label = np.unique(edges["annotation_id"], return_inverse=True)[1]
-    taken = assign(
-        label * models + model,
-        edges["prediction_id"].astype(np.int64) * models + model,
-        edges["weight"].astype(np.float64),
-    )
-    con.register("_taken_rows", pa.table({"pair": edges["pair"][taken]}))
+    """One assignment for each model, in groups of images: no edge leads from one image to another."""
+    edges = f"not iscrowd and box_iou >= {floor!r}"
+    models = con.execute("select unnest(enum_range(null::_model))::varchar").fetchall()
+
+    def tasks() -> Iterator[_Edges]:
+        for first, last in image_ranges(con, f"_pairs where {edges}", _IMAGES_A_TASK):
+            for (model,) in models:
+                yield con.execute(
+                    f"""select rowid as pair, annotation_id, prediction_id, {_WEIGHT} as weight
+                        from _pairs where {edges} and image_id between {first} and {last} and model = ?::_model""",
+                    [model],
+                ).fetchnumpy()
+
+    taken = [np.empty(0, np.int64), *in_threads(_taken, tasks())]
+    con.register("_taken_rows", pa.table({"pair": np.concatenate(taken)}))
     con.execute("create or replace temp table _taken as select pair from _taken_rows")
     con.unregister("_taken_rows")
+
+
+_Edges = dict[str, NDArray[Any]]
+
+
+def _taken(edges: _Edges) -> NDArray[np.int64]:
+    weight = edges["weight"].astype(np.float64)
+    return edges["pair"][assign(edges["annotation_id"], edges["prediction_id"], weight)]
 
 
 def _boundaries(con: DuckDBPyConnection) -> pa.Table:

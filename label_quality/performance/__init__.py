@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from label_quality.performance.counts import Evaluation, counts_at
 from label_quality.performance.outcomes import build_outcomes
+from label_quality.performance.relations import build_relations
 from label_quality.performance.tables import build_performance
 
-__all__ = ["Evaluation", "build_outcomes", "build_performance", "counts_at"]
+__all__ = ["Evaluation", "build_outcomes", "build_performance", "build_relations", "counts_at"]

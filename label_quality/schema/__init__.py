@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from label_quality.schema.model import Column, Table
 from label_quality.schema.tables_in import INPUT_TABLES
+from label_quality.schema.tables_metrics import METRIC_TABLES
 from label_quality.schema.tables_out import OUTPUT_TABLES
+from label_quality.schema.tables_overall import OVERALL_TABLES
 from label_quality.schema.tables_performance import PERFORMANCE_TABLES
 
-TABLES: dict[str, Table] = {t.name: t for t in (*INPUT_TABLES, *OUTPUT_TABLES, *PERFORMANCE_TABLES)}
+TABLES: dict[str, Table] = {
+    t.name: t
+    for t in (*INPUT_TABLES, *METRIC_TABLES, *OUTPUT_TABLES, *PERFORMANCE_TABLES, *OVERALL_TABLES)
+}
 
 ERROR_TYPES = ("missing", "wrong_class", "inaccurate", "duplicate", "spurious")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -102,6 +102,7 @@ class Store:
         spill.mkdir(parents=True, exist_ok=True)  # DuckDB 2.0.1 makes the last folder only
         con.execute("SET temp_directory = ?", [str(spill / scratch_name())])
         con.execute("SET preserve_insertion_order = false")
+        con.execute("SET checkpoint_threshold = '1TB'")
         return con
 
     def view(self, con: duckdb.DuckDBPyConnection, *tables: str) -> None:
@@ -121,12 +122,17 @@ class Store:
         with locked(self._publish_lock):
             return self._publish(self._committed(), anew=True)
 
-    def write_overall(self, con: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> Published:
-        """Replace results over all batches by the results of SQL, and publish them.
+    def write_overall(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        parts: Iterable[Callable[[duckdb.DuckDBPyConnection], Mapping[str, str]]],
+    ) -> Published:
+        """Replace results over all batches, and publish them.
 
-        `tables` maps a table that is not per batch to a SELECT over the per-batch tables of all batches, which are
-        views on `con` by their names. It works under the publish lock, and what is published with the results are the
-        very states that they were computed from. Overall tables that are not named stay as they are.
+        Each part is called with `con`, which shows the per-batch tables of all batches and the results of the parts before
+        it, as views by their names; it returns table -> SELECT for tables that are not per batch. It all works under the
+        publish lock, and what is published with the results are the very states that they were computed from. Overall
+        tables that no part returns stay as they are.
         """
         with locked(self._publish_lock):
             committed = self._committed()
@@ -134,8 +140,11 @@ class Store:
             stamp = now().translate({ord(c): None for c in "-:.+"})
             before = self._manifests.get(OVERALL)
             files = {n: f for n, f in (before.tables if before else {}).items() if n in TABLES}
-            for name, sql in tables.items():
-                files[name] = self._write_overall(con, name, sql, stamp)
+            for part in parts:
+                for name, sql in part(con).items():
+                    files[name] = self._write_overall(con, name, sql, stamp)
+                    select = select_sql(TABLES[name], [self.root / files[name]])
+                    con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {select}')
             keep = self.settings.keep_versions
             self._manifests.replace(OVERALL, stamp, "", files, keep)
             return self._publish(committed, anew=False)

@@ -14,6 +14,7 @@ import pytest
 from pipeline_tools import NO_LIMITS, environment, snapshot
 
 from label_quality.demo import make_demo
+from label_quality.schema import TABLES
 from label_quality.settings import load_settings
 from label_quality.store import Store
 
@@ -23,21 +24,22 @@ SCRIPT = Path(__file__).with_name("kill_audits.py")
 KILLED = -9
 STEPS = [
     *("ingest", "import_predictions", "predictions", "quarantine", "annotation_pairs"),
-    *("prediction_overlaps", "finding_scores", "findings", "error_rates", "publish"),
+    *("image_and_annotation_metrics", "prediction_overlaps", "finding_scores", "outcomes"),
+    *("prediction_metrics", "findings", "error_rates", "publish"),
 ]
 INSIDE = ["before manifest", "after manifest", "after copy", "after begin", "after insert"]
 INSIDE += ["before commit", "after commit", "before rename", "after rename"]
 # Nothing is written between the end of a step and the start of the next: they are one boundary.
 STARTS = [f"start {step}" for step in STEPS]
-POINTS = [*STARTS, *INSIDE, "end publish", "end overall_error_rates"]
-NEW_FROM = {"after rename", "end publish", "end overall_error_rates"}
+POINTS = [*STARTS, *INSIDE, "end publish", "end overall"]
+NEW_FROM = {"after rename", "end publish", "end overall"}
 COMMITTED_FROM = NEW_FROM | set(INSIDE[1:])
 NEXT = ["start ingest", "start findings", "after manifest", "after copy"]
 NEXT += ["before rename", "after rename"]
 REBUILT = ["start publish", "before manifest", "after manifest", "after insert", "end publish"]
 WITH_HISTORY = "before rename"  # this one keeps Dagster's history on disk
 SETTINGS = NO_LIMITS + "[duckdb]\nthreads = 1\n"
-OF_THE_REFRESH = {"overall_error_rates", "_published"}
+OF_THE_REFRESH = {*(n for n, t in TABLES.items() if not t.per_batch), "_published"}
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def test_the_database_is_the_old_or_the_new_one(
     wanted = versions.new if point in NEW_FROM else versions.old
     for table in set(versions.old) - OF_THE_REFRESH:
         assert killed.left[point][table] == wanted[table], table
-    overall = versions.new if point == "end overall_error_rates" else versions.old
+    overall = versions.new if point == "end overall" else versions.old
     assert killed.left[point]["overall_error_rates"] == overall["overall_error_rates"]
 
 

@@ -116,3 +116,18 @@ def test_rebuild_repairs_a_damaged_database(within: Audited, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"rebuilt {database} from 1 batch\n"
     assert snapshot(database) == snapshot(within.database)
+
+
+def test_report_of_what_was_audited(within: Audited, tmp_path: Path) -> None:
+    page = tmp_path / "sub" / "page.html"
+    done = command(
+        "report", "--root", within.root, "--output", page, home=within.home, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"Report: {page}\n"
+    text = page.read_text("utf-8")
+    ((reason,),) = query(
+        within.database, "select reason from findings order by p_error desc limit 1"
+    )
+    assert reason.split("'")[0] in text
+    assert str(within.root) not in text

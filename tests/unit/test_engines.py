@@ -19,6 +19,11 @@ def test_one_engine_per_file_and_all_restored(tmp_path: Path) -> None:
         first = storage.create_engine(one)
         assert storage.create_engine(one) is first
         assert storage.create_engine(other) is not first
+        first.dispose()  # as Dagster does after each event
+        with first.connect() as a:
+            opened = a.connection.dbapi_connection
+        with first.connect() as b:
+            assert b.connection.dbapi_connection is opened
     assert storage.create_engine is before is create_engine
 
 
@@ -26,3 +31,17 @@ def test_modules_that_are_not_there_change_nothing(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(engines, "_MODULES", ("dagster.no_such_module", "label_quality.schema"))
     with engines.kept_engines():
         pass
+
+
+def test_migration_scripts_are_read_once() -> None:
+    import alembic.script
+    from alembic.config import Config
+
+    before = vars(alembic.script.ScriptDirectory)["from_config"]
+    config = Config()
+    config.set_main_option("script_location", "dagster:_core/storage/alembic")
+    with engines.kept_engines():
+        scripts = alembic.script.ScriptDirectory.from_config(config)
+        assert alembic.script.ScriptDirectory.from_config(config) is scripts
+    assert vars(alembic.script.ScriptDirectory)["from_config"] is before
+    assert alembic.script.ScriptDirectory.from_config(config) is not scripts

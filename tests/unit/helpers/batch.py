@@ -155,6 +155,7 @@ def _annotation_row(a: Record) -> Record:
         "area": float(a.get("area", width * height)),
         "iscrowd": bool(a.get("iscrowd", 0)),
         "segmentation_type": kind if segmentation else "none",
+        "parts": len(segmentation) if segmentation and kind == "polygon" else None,
     }
 
 

@@ -65,7 +65,7 @@ def test_publish_equals_rebuild_after_any_history(store: Store) -> None:
             store.commit(batch, f"r{step}")
         elif action == "overall":
             with store.connect() as con:
-                store.write_overall(con, {"overall_error_rates": OVERALL})
+                store.write_overall(con, [lambda _: {"overall_error_rates": OVERALL}])
         elif action == "drop" and store.manifest(batch):
             (store.root / f"batches/{batch}.json").unlink()
         else:
@@ -85,7 +85,7 @@ def test_overall_results_are_over_all_batches_and_stay(store: Store) -> None:
     audit(store, "b2", "r1")
     with store.connect() as con:
         sql = f"SELECT * REPLACE ((SELECT count(*) FROM images) AS labels) FROM ({OVERALL})"
-        done = store.write_overall(con, {"overall_error_rates": sql})
+        done = store.write_overall(con, [lambda _: {"overall_error_rates": sql}])
     assert done.replaced == ("b1", "b2", ".overall")
     labels = TABLES["overall_error_rates"].column_names.index("labels")
     assert [r[labels] for r in dump(store.database)["overall_error_rates"]] == [6, 6]
@@ -94,7 +94,7 @@ def test_overall_results_are_over_all_batches_and_stay(store: Store) -> None:
     store.rebuild()
     assert [r[labels] for r in dump(store.database)["overall_error_rates"]] == [6, 6]
     with store.connect() as con:
-        store.write_overall(con, {"overall_error_rates": OVERALL + " LIMIT 1"})
+        store.write_overall(con, [lambda _: {"overall_error_rates": OVERALL + " LIMIT 1"}])
     assert len(dump(store.database)["overall_error_rates"]) == 1
 
 
@@ -103,9 +103,9 @@ def test_overall_takes_only_overall_tables(store: Store) -> None:
     with store.connect() as con:
         for name in ("images", "nonsense"):
             with pytest.raises(StoreError, match="not a table over all batches"):
-                store.write_overall(con, {name: "FROM images"})
+                store.write_overall(con, [lambda _, name=name: {name: "FROM images"}])
         with pytest.raises(StoreError, match="comes without"):
-            store.write_overall(con, {"overall_error_rates": "SELECT 1 AS rate"})
+            store.write_overall(con, [lambda _: {"overall_error_rates": "SELECT 1 AS rate"}])
     assert not store.database.exists()
 
 

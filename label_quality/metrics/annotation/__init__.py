@@ -1,0 +1,1 @@
+"""Metrics of a label. Each file has `METRICS`; see `border.py` (SQL), `polygon.py` (outlines) and `crop.py` (pixels)."""

@@ -1,0 +1,1 @@
+"""Metrics of a prediction, all of them SQL. Each file has `METRICS`."""

@@ -1,0 +1,156 @@
+"""Which chart shows what: rows of `read` as the bars and lines of `charts`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from label_quality.registry import metrics
+from label_quality.report.charts import Bar, Line, bars, compact, lines
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from label_quality.report.read import Row
+
+_QUESTIONS = {"prediction": "Is a prediction right?", "annotation": "Is a label found?"}
+_MOST_IMPORTANT = 12
+_MEASURES = {"precision": "precision", "false_negative_rate": "labels not found"}
+
+
+def rates(rows: Sequence[Row]) -> Markup:
+    """Rates by error type with their intervals, the largest first, all together last."""
+    ordered = sorted(rows, key=lambda r: (r["error_type"] == "any", -r["rate"]))
+    return bars(
+        [
+            Bar(
+                "all together" if r["error_type"] == "any" else r["error_type"].replace("_", " "),
+                [r["rate"]],
+                f"{r['rate']:.1%}  ({r['rate_low']:.1%} to {r['rate_high']:.1%})",
+                r["rate_low"],
+                r["rate_high"],
+            )
+            for r in ordered
+        ],
+        "Estimated label-error rates",
+    )
+
+
+def outliers(rows: Sequence[Row]) -> list[tuple[str, Markup | str, list[str]]]:
+    """For each kind its unusual objects by metric, and the metrics that no object has a value of."""
+    return [
+        (
+            kind,
+            bars(
+                [_unusual(r) for r in some if r["objects"]],
+                f"Outliers by metric: {kind}",
+                ("severe", "moderate"),
+                "outlier",
+            )
+            if any(r["objects"] for r in some)
+            else "",
+            [r["metric"] for r in some if not r["objects"]],
+        )
+        for kind, some in grouped(rows, "kind")
+    ]
+
+
+def importance(rows: Sequence[Row], simulated: Sequence[str]) -> list[tuple[str, Markup]]:
+    """Importance of each metric by model and question, with the control hatched."""
+    return [
+        (
+            _title(model, target, simulated),
+            bars(
+                [_important(r) for r in _first(some)],
+                f"Metric importance: {model}, {_QUESTIONS[target]}",
+            ),
+        )
+        for (model, target), some in grouped(rows, "model", "target")
+    ]
+
+
+def by_metric(
+    rows: Sequence[Row], simulated: Sequence[str]
+) -> list[tuple[str, list[tuple[str, Markup]]]]:
+    """Precision or false-negative rate over the bins of each metric, by model and question."""
+    return [
+        (
+            _title(model, target, simulated),
+            [
+                (_of(kind, metric), _binned(list(bins), _of(kind, metric)))
+                for (kind, metric), bins in grouped(some, "kind", "metric")
+            ],
+        )
+        for (model, target), some in grouped(rows, "model", "target")
+    ]
+
+
+def _unusual(row: Row) -> Bar:
+    count = f"{row['severe'] + row['moderate']:,} of {row['objects']:,}"
+    return Bar(
+        row["metric"],
+        [row["severe"], row["moderate"]],
+        f"{count}  (Encord: {row['encord'] or 0:,})",
+    )
+
+
+def _first(rows: Sequence[Row]) -> list[Row]:
+    """The most important metrics, and the controls wherever they stand."""
+    return [r for place, r in enumerate(rows) if place < _MOST_IMPORTANT or _is_control(r)]
+
+
+def _is_control(row: Row) -> bool:
+    return getattr(metrics(row["kind"]).get(row["metric"]), "control", False)
+
+
+def _important(row: Row) -> Bar:
+    control, correlation = _is_control(row), row["correlation"]
+    return Bar(
+        _of(row["kind"], row["metric"]) + (" (control)" if control else ""),
+        [row["importance"]],
+        f"{row['importance']:.3f}" + ("" if correlation is None else f"  (r {correlation:+.2f})"),
+        row["low"],
+        row["high"],
+        "control" if control else "",
+    )
+
+
+def _binned(rows: Sequence[Row], name: str) -> Markup:
+    """One metric: each bin as wide as the share of objects in it, so that the width of a step is a count."""
+    total = sum(r["count"] for r in rows)
+    points, interval, ticks, done = [], [], [(0.0, compact(rows[0]["low"]))], 0
+    for r in rows:
+        points += [(done / total, r["value"]), ((done + r["count"]) / total, r["value"])]
+        interval += [(r["value_low"], r["value_high"])] * 2
+        done += r["count"]
+        text = compact(r["high"])
+        if done / total - ticks[-1][0] >= 0.19 and text != ticks[-1][1]:
+            ticks.append((done / total, text))
+    measure = _MEASURES[rows[0]["measure"]]
+    return lines(
+        [Line(name, points, interval)],
+        f"{measure} by {name}",
+        x_name=f"{name}, at quantiles of {total:,}",
+        y_name=measure,
+        ticks=ticks,
+    )
+
+
+def named(model: str, simulated: Sequence[str]) -> str:
+    """The name of a model, with the word wherever it is not a real one."""
+    return f"{model} (simulated)" if model in simulated else model
+
+
+def _title(model: str, target: str, simulated: Sequence[str]) -> str:
+    return f"{named(model, simulated)}: {_QUESTIONS[target]}"
+
+
+def _of(kind: str, metric: str) -> str:
+    return f"image: {metric}" if kind == "image" else metric
+
+
+def grouped(rows: Sequence[Row], *columns: str) -> list[tuple[Any, list[Row]]]:
+    """Rows that stand together by their values of `columns`: a tuple of them, or the value of the only one."""
+    found = groupby(rows, key=lambda r: tuple(r[c] for c in columns))
+    return [(key if len(columns) > 1 else key[0], list(some)) for key, some in found]

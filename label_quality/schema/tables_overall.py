@@ -1,0 +1,88 @@
+"""The tables over all batches that relate metrics to what is usual and to what models get right."""
+
+from __future__ import annotations
+
+from label_quality.schema.model import Column, Table
+
+_KIND = Column("kind", "VARCHAR", "What the metric measures: image, annotation or prediction")
+_METRIC = Column("metric", "VARCHAR", "Name of the metric")
+_RULE = Column("rule", "VARCHAR", "robust, or encord: Encord Active's 1.5 and 2.5 interquartile ranges, for comparison")
+_MODEL = Column("model", "VARCHAR", "Name of the model")
+_TARGET = Column("target", "VARCHAR", "prediction: whether a prediction is right (TP or FP); annotation: whether a label is found (TP or FN)")
+
+OVERALL_TABLES = (
+    Table(
+        "outliers",
+        "One row per object, metric and rule by which its value is unusual among all batches; crowds are not judged.",
+        (
+            Column("batch", "VARCHAR", "Batch of the object"),
+            _KIND,
+            _METRIC,
+            Column("image_id", "BIGINT", "COCO id of the image"),
+            Column("annotation_id", "BIGINT", "COCO id of the label; NULL for other kinds", "", True),
+            Column("model", "VARCHAR", "Model of the prediction; NULL for other kinds", "", True),
+            Column("prediction_id", "BIGINT", "Prediction, within its model; NULL for other kinds", "", True),
+            Column("category_name", "VARCHAR", "Category of the object; NULL for images", "", True),
+            Column("value", "DOUBLE", "Value of the metric, in its unit"),
+            Column("low", "DOUBLE", "Usual values are at least this; NULL where low ones are not judged", "", True),
+            Column("high", "DOUBLE", "Usual values are at most this; NULL where high ones are not judged", "", True),
+            Column("group_name", "VARCHAR", "Category among whose objects the value is unusual; NULL for all objects together", "", True),
+            _RULE,
+            Column("severity", "VARCHAR", "moderate or severe"),
+            Column("score", "DOUBLE", "How far out: robust standard deviations from the median; for encord interquartile ranges from the quartile, NULL where that range is 0", "", True),
+        ),
+        "overall",
+        per_batch=False,
+    ),
+    Table(
+        "outlier_summary",
+        "How many objects are unusual, by metric and rule. An object counts once in the total over metrics, with its worst severity.",
+        (
+            _KIND,
+            Column("metric", "VARCHAR", "Name of the metric; NULL for all metrics together", "", True),
+            _RULE,
+            Column("moderate", "BIGINT", "Objects that are moderate outliers at worst"),
+            Column("severe", "BIGINT", "Objects that are severe outliers"),
+            Column("objects", "BIGINT", "Objects that were judged: those with a value, of whatever value in the total"),
+        ),
+        "overall",
+        per_batch=False,
+    ),
+    Table(
+        "metric_importance",
+        "How much a metric tells about whether a model is right. The random control shows what nothing looks like.",
+        (
+            _MODEL,
+            _TARGET,
+            _KIND,
+            _METRIC,
+            Column("importance", "DOUBLE", "Share of the uncertainty about right or wrong that the metric's decile removes (Theil's U), 0 to 1, bias taken off; NULL where all are right or all are wrong", "", True),
+            Column("low", "DOUBLE", "Lower end of the 95 % interval of importance, by bootstrap over images", "", True),
+            Column("high", "DOUBLE", "Upper end of the 95 % interval of importance, by bootstrap over images", "", True),
+            Column("correlation", "DOUBLE", "Rank-biserial correlation, 2 AUC - 1, from -1 to 1: positive where high values go with right", "", True),
+            Column("n", "BIGINT", "Predictions or labels that it was computed from: those of a fixed sample of images with a value"),
+        ),
+        "overall",
+        per_batch=False,
+    ),
+    Table(
+        "performance_by_metric",
+        "Precision (of predictions) or false-negative rate (of labels) in ten quantile bins of a metric; fewer where values tie.",
+        (
+            _MODEL,
+            _TARGET,
+            _KIND,
+            _METRIC,
+            Column("bin", "BIGINT", "Number of the bin, 1 for the lowest values"),
+            Column("low", "DOUBLE", "Lowest value in the bin"),
+            Column("high", "DOUBLE", "Highest value in the bin"),
+            Column("count", "BIGINT", "Predictions or labels in the bin"),
+            Column("measure", "VARCHAR", "precision: TP / (TP + FP) of predictions; false_negative_rate: FN / (TP + FN) of labels"),
+            Column("value", "DOUBLE", "The measure, 0 to 1"),
+            Column("value_low", "DOUBLE", "Lower end of its 95 % interval (Wilson)"),
+            Column("value_high", "DOUBLE", "Upper end of its 95 % interval (Wilson)"),
+        ),
+        "overall",
+        per_batch=False,
+    ),
+)
