@@ -31,7 +31,7 @@ class Clock:
 
 
 def _average_precision(module: str, coco: str, evaluator: str, asked: Any) -> dict[str, Any]:
-    """Box AP by the interface that pycocotools and its replacements share."""
+    """AP by the interface that pycocotools and its replacements share."""
     clock = Clock()
     package = importlib.import_module(module)
     kind = getattr(importlib.import_module(coco), "COCO")  # noqa: B009
@@ -40,12 +40,13 @@ def _average_precision(module: str, coco: str, evaluator: str, asked: Any) -> di
     truth = kind(asked.annotations)
     found = truth.loadRes(asked.predictions)
     clock.mark("load")
-    run = judge(truth, found, "bbox")
+    run = judge(truth, found, asked.iou_type)
     run.evaluate()
     run.accumulate()
     run.summarize()
     clock.mark("evaluate")
-    return {"seconds": clock.seconds, "AP": round(float(run.stats[0]), 4)}
+    stats = [float(v) for v in run.stats[:12]]
+    return {"seconds": clock.seconds, "AP": round(stats[0], 4), "stats": stats}
 
 
 def pycocotools(asked: Any) -> dict[str, Any]:
@@ -134,6 +135,7 @@ def main() -> None:
     parser.add_argument("--annotations", required=True)
     parser.add_argument("--predictions", required=True)
     parser.add_argument("--images", type=int, default=500, help="objectlab: images in the sample")
+    parser.add_argument("--iou-type", choices=("bbox", "segm"), default="bbox")
     asked = parser.parse_args()
     result = TOOLS[asked.tool](asked)
     package = PACKAGES.get(asked.tool, asked.tool)

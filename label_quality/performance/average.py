@@ -74,7 +74,7 @@ def averages(
     graph = Graph(data.edges.where(data.edges.iou >= thresholds[0]), data.crowd)
     shape = (len(areas), len(thresholds), len(data.category_ids))
     precision = np.empty((*shape, len(RECALLS)))
-    score = np.empty(precision.shape[1:])
+    score = np.full(precision.shape[1:], np.nan)
     recall = np.empty((shape[0], len(MAX_DETS), *shape[1:]))
     labels = np.empty((shape[0], shape[2]), np.int64)
     for a, name in enumerate(areas):
