@@ -60,6 +60,29 @@ def test_metadata_keeps_to_what_the_ui_draws(
                     assert len(value) < INLINE, (asset, label)
 
 
+def test_metrics_are_summed_up_and_drawn(
+    instance: dg.DagsterInstance, within: Audited, unjudged: Audited
+) -> None:
+    found = materialisations(instance, within)
+    assert found["image_metrics"]["pixels"] == found["annotation_metrics"]["pixels"] == "8 measured"
+    assert "\n| brightness | 0." in found["image_metrics"]["metrics"]
+    assert 0 < found["prediction_metrics"]["median confidence"] <= 1
+    for table, name in (
+        ("image", "sharpness"),
+        ("annotation", "area_relative"),
+        ("prediction", "iou"),
+    ):
+        svg = re.search(r"base64,([^)]+)", found[f"{table}_metrics"][name])
+        assert svg
+        bars = base64.b64decode(svg[1])
+        assert bars.startswith(b"<svg") and bars.count(b"M") >= 2
+    nothing = materialisations(instance, unjudged)
+    assert nothing["image_metrics"]["pixels"] == "not done: the batch came without images"
+    assert "sharpness" not in nothing["image_metrics"]
+    assert "object_count" in nothing["image_metrics"]
+    assert not any("problems" in metadata for metadata in found.values())
+
+
 def test_worst_categories_bars_and_contact_sheet(
     instance: dg.DagsterInstance, within: Audited, unjudged: Audited
 ) -> None:
