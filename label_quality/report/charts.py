@@ -111,7 +111,7 @@ def matrix(
     row_name: str,
     column_name: str,
 ) -> Markup:
-    """A matrix of counts: the darker a cell, the larger its share of its row. Every cell names itself when pointed at."""
+    """A matrix of counts: the stronger the colour of a cell, the larger its share of its row. Every cell names itself when pointed at."""
     cell, left, top = 30, 130, 120
     out = [
         Markup('<text class="axis" x="{}" y="14">{} → {}</text>').format(4, row_name, column_name)
@@ -141,7 +141,7 @@ def _cell(x: int, y: int, side: int, value: float, share: float, name: str) -> M
     shown = f"{value:.0f}" if value < 1000 else f"{value / 1000:.0f}k"
     text = (
         Markup('<text class="count {}" x="{}" y="{}">{}</text>').format(
-            "strong" if share > 0.5 else "", x + side / 2, y + 19, shown
+            "strong" if share > 0.6 else "", x + side / 2, y + 19, shown
         )
         if value
         else ""
