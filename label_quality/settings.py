@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -53,8 +55,28 @@ class DuckDB(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 0
 
 
+class Inference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which models are run on each batch, and how (docs/inference.md). Needs the extra `inference`.
+
+    `models` are names of model files, or of torchvision's own models. `probe`: whether they are asked about each label.
+    `device` is torch's name of one, "" a GPU where there is one. `precision` is auto, float32, bfloat16 or float16.
+    `batch_size` 0 means by memory; `workers` are processes that decode images, -1 as many as the device can use.
+    """
+
+    models: tuple[str, ...] = ()
+    probe: bool = True
+    device: str = ""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_size: int = 0
+    workers: int = -1
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All settings. `root` is absolute once loaded; `inbox` may be relative to it."""
+    """All settings. `root` is absolute once loaded; `inbox` may be relative to it.
+
+    `trained_on` names for each model, imported or run here, the batches that it was trained on (`*` stands for any text):
+    what it says about their labels is no second opinion. `settings_folder` is the folder of the settings file, not a setting.
+    """
 
     root: str = DEFAULT_ROOT
     inbox: str = "inbox"
@@ -64,6 +86,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image_header_threads: int = 8
     sensor_interval_seconds: int = 30
     review_url: str = ""
+    inference: Inference = Inference()
+    trained_on: dict[str, tuple[str, ...]] = {}
+    settings_folder: str = ""
 
     @property
     def root_path(self) -> Path:
@@ -74,6 +99,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def inbox_path(self) -> Path:
         """The folder that the sensor watches."""
         return self.root_path / self.inbox
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """Where model files may lie: ``models`` beside the settings file, and in the root."""
+        beside = [Path(self.settings_folder)] if self.settings_folder else []
+        return tuple(dict.fromkeys(folder / "models" for folder in (*beside, self.root_path)))
+
+    def saw_labels(self, model: str, batch: str) -> bool:
+        """Whether `model` was trained on the labels of `batch`, as far as the settings say."""
+        return any(fnmatchcase(batch, pattern) for pattern in self.trained_on.get(model, ()))
 
 
 def load_settings(root: str | Path | None = None) -> Settings:
@@ -99,6 +134,10 @@ def _settings_file(root: Path) -> Path | None:
 
 def _read(path: Path) -> Settings:
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Settings)
+        said = tomllib.loads(path.read_text("utf-8"))
+        if "settings_folder" in said:
+            raise SettingsError(f"{path}: settings_folder is no setting")
+        settings = msgspec.convert(said, Settings)
+        return msgspec.structs.replace(settings, settings_folder=str(path.absolute().parent))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise SettingsError(f"{path}: {error}") from error

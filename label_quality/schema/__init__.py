@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from label_quality.schema.model import Column, Table
 from label_quality.schema.tables_in import INPUT_TABLES
+from label_quality.schema.tables_inference import INFERENCE_TABLES
 from label_quality.schema.tables_metrics import METRIC_TABLES
 from label_quality.schema.tables_out import OUTPUT_TABLES
 from label_quality.schema.tables_overall import OVERALL_TABLES
@@ -15,7 +16,14 @@ from label_quality.schema.tables_performance import PERFORMANCE_TABLES
 
 TABLES: dict[str, Table] = {
     t.name: t
-    for t in (*INPUT_TABLES, *METRIC_TABLES, *OUTPUT_TABLES, *PERFORMANCE_TABLES, *OVERALL_TABLES)
+    for t in (
+        *INPUT_TABLES,
+        *INFERENCE_TABLES,
+        *METRIC_TABLES,
+        *OUTPUT_TABLES,
+        *PERFORMANCE_TABLES,
+        *OVERALL_TABLES,
+    )
 }
 
 ERROR_TYPES = ("missing", "wrong_class", "inaccurate", "duplicate", "spurious")

@@ -92,6 +92,10 @@ class Store:
         )
         return self._manifests.replace(batch, run_id, delivery, tables, self.settings.keep_versions)
 
+    def inference_folder(self, batch: str) -> Path:
+        """Where finished chunks of inference on `batch` are kept until they are no longer true."""
+        return self.root / "inference" / check_batch(batch)
+
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A fresh in-memory connection with the memory limit and threads of the settings; it spills below the root."""
         limits = self.settings.duckdb
