@@ -1,7 +1,8 @@
 """One typed settings object: a TOML file and environment variables. Nothing else reads either.
 
 The file is ``label_quality.toml`` in the root, else the one in the current folder, or the one that
-``LABEL_QUALITY_SETTINGS`` names. ``LABEL_QUALITY_ROOT`` names the root. Unknown keys are an error, so that a slip of
+``LABEL_QUALITY_SETTINGS`` names. ``LABEL_QUALITY_ROOT`` names the root, ``LABEL_QUALITY_MODELS`` the models to run (with
+commas between them) instead of those of the file. Unknown keys are an error, so that a slip of
 the pen in a limit does not pass for a limit.
 """
 
@@ -17,6 +18,7 @@ import msgspec
 
 ROOT_VARIABLE = "LABEL_QUALITY_ROOT"
 FILE_VARIABLE = "LABEL_QUALITY_SETTINGS"
+MODELS_VARIABLE = "LABEL_QUALITY_MODELS"
 FILE_NAME = "label_quality.toml"
 DEFAULT_ROOT = "data"
 
@@ -120,7 +122,13 @@ def load_settings(root: str | Path | None = None) -> Settings:
     path = _settings_file(Path(chosen or DEFAULT_ROOT))
     settings = _read(path) if path else Settings()
     base = Path(chosen) if chosen else Path(settings.root)
-    return msgspec.structs.replace(settings, root=str(base.expanduser().absolute()))
+    models = tuple(filter(None, os.environ.get(MODELS_VARIABLE, "").split(",")))
+    inference = settings.inference
+    if models:
+        inference = msgspec.structs.replace(inference, models=models)
+    return msgspec.structs.replace(
+        settings, root=str(base.expanduser().absolute()), inference=inference
+    )
 
 
 def _settings_file(root: Path) -> Path | None:

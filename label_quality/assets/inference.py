@@ -117,12 +117,22 @@ def _metadata(reports: list["Report"]) -> dict[str, Any]:
         ],
     )
     unmapped = [
-        (r.model, ", ".join(r.mapped.of_model), r.unmapped_predictions, ", ".join(r.mapped.of_dataset))
+        (
+            r.model,
+            ", ".join(r.mapped.of_model),
+            r.unmapped_predictions,
+            ", ".join(r.mapped.of_dataset),
+        )
         for r in reports
         if r.mapped and (r.mapped.of_model or r.mapped.of_dataset)
     ]
     if unmapped:
-        head = ("model", "its classes that the batch lacks", "their predictions", "categories it lacks")
+        head = (
+            "model",
+            "its classes that the batch lacks",
+            "their predictions",
+            "categories it lacks",
+        )
         out["categories that do not map"] = markdown_table(head, unmapped)
     unreadable = [(r.model, *item) for r in reports for item in sorted(r.unreadable.items())[:15]]
     if unreadable:

@@ -34,7 +34,9 @@ def import_predictions(
         counts = {str(m["model"]): int(m["predictions_kept"]) for m in models}
         rows = pa.Table.from_pylist(models, schema=TABLES["imported_models"].arrow_schema())
         kept = sum(counts.values())
-        yield s.result("imported_models", s.run.write("imported_models", rows), {"predictions kept": kept})
+        yield s.result(
+            "imported_models", s.run.write("imported_models", rows), {"predictions kept": kept}
+        )
         by_model = markdown_table(("model", "kept"), list(counts.items()))
         yield s.result("imported_predictions", kept, {"by model": by_model})
         masks = s.run.read("imported_prediction_masks", ["prediction_id"]).num_rows
@@ -108,7 +110,9 @@ def _union(s: Step, table: str) -> int:
 def _nothing_lost(s: Step) -> dg.AssetCheckResult:
     columns = ["model", *(f"predictions_{state}" for state in ("read", "kept", "quarantined"))]
     rows = s.run.read("models", columns).to_pylist()
-    return nothing_lost("models", {m: (r, k, q) for m, r, k, q in (tuple(x.values()) for x in rows)})
+    return nothing_lost(
+        "models", {m: (r, k, q) for m, r, k, q in (tuple(x.values()) for x in rows)}
+    )
 
 
 @dg.multi_asset(specs=[table_spec("quarantine", ["quarantined_labels", "quarantined_predictions"])])

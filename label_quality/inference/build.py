@@ -143,11 +143,15 @@ class _Batch:
         ]
         report = Report(model.name, weights=weights, images=len(images), mapped=mapped)
         if not detect:
-            report.note = "its results were delivered: they stand, and it was asked about labels only"
+            report.note = (
+                "its results were delivered: they stand, and it was asked about labels only"
+            )
         report.images_run = sum(len(c.rows) for c in todo if c.detect or c.probe)
         if report.images_run:
             self.say(f"loading {model.name}")
-            network = Network(loading.load(model), device, choose_precision(wanted.precision, device))
+            network = Network(
+                loading.load(model), device, choose_precision(wanted.precision, device)
+            )
             job = Job(
                 *(model.name, network, images, predictions, probes, labels, mapped),
                 *(self.con, self.say, wanted.batch_size, wanted.workers),

@@ -76,7 +76,9 @@ def find_model(name: str, settings: Settings) -> Model:
         path = folder / f"{name}.toml"
         if path.is_file():
             if path.resolve().is_relative_to(inbox):
-                raise ModelError(f"{path} lies in the inbox: model files are read from elsewhere only")
+                raise ModelError(
+                    f"{path} lies in the inbox: model files are read from elsewhere only"
+                )
             return Model(name, _read(path), folder)
     if name in OF_TORCHVISION:
         return Model(name, ModelFile(builder=name), settings.model_folders[0])
@@ -92,5 +94,7 @@ def _read(path: Path) -> ModelFile:
     if read.weights == DEFAULT_WEIGHTS and ":" in read.builder:
         raise ModelError(f"{path}: a builder of one's own needs `weights`")
     if read.weights != DEFAULT_WEIGHTS and not read.categories:
-        raise ModelError(f"{path}: weights of one's own need `categories`, the name of label 1 first")
+        raise ModelError(
+            f"{path}: weights of one's own need `categories`, the name of label 1 first"
+        )
     return read

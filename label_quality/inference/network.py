@@ -148,7 +148,9 @@ class Network:
             deltas = deltas.reshape(-1, labels, 4)
             parts = (part.split(counts) for part in (logs, deltas, refined, features))
             return [
-                Answers(log, delta, resize(clip_boxes_to_image(box, inside), inside, given), feature)
+                Answers(
+                    log, delta, resize(clip_boxes_to_image(box, inside), inside, given), feature
+                )
                 for log, delta, box, feature, inside, given in zip(
                     *parts, scene.sizes, scene.given, strict=True
                 )
@@ -229,7 +231,13 @@ def describe_device(device: str) -> str:
 def _convolutions(module: Module) -> list[Module]:
     """The parts that are worth half precision."""
     heads = module.roi_heads
-    parts = [module.backbone, module.rpn.head, heads.box_head, heads.mask_head, heads.mask_predictor]
+    parts = [
+        module.backbone,
+        module.rpn.head,
+        heads.box_head,
+        heads.mask_head,
+        heads.mask_predictor,
+    ]
     return [part for part in parts if part is not None]
 
 

@@ -62,7 +62,11 @@ def to_rles(runs: Runs) -> list[dict[str, Any]]:
     firsts = bounds[:-1] + 2 * np.arange(runs.count) if runs.count else bounds[:0]
     listed = [part[1:].tolist() for part in np.split(counts, firsts[1:])] if runs.count else []
     size = [height, width]
-    return coco_mask.frPyObjects([{"size": size, "counts": c} for c in listed], *size) if listed else []
+    return (
+        coco_mask.frPyObjects([{"size": size, "counts": c} for c in listed], *size)
+        if listed
+        else []
+    )
 
 
 @dataclass

@@ -253,7 +253,9 @@ class _Run:
                 "suffice for a single image; give a smaller min_size and max_size as arguments of its builder"
             )
         self.limit = tried // 2
-        self.job.say(f"{self.job.name}: the device's memory is full, going on with batches of {self.limit}")
+        self.job.say(
+            f"{self.job.name}: the device's memory is full, going on with batches of {self.limit}"
+        )
 
     def _finish(self, opened: _Open) -> None:
         told = {UNREADABLE: msgspec.json.encode(opened.unreadable)}
