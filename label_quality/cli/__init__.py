@@ -105,7 +105,9 @@ def audit(
 
 
 @cli.command()
-@click.option("--batch", required=True, help="A batch that was audited before, or a folder of the inbox.")
+@click.option(
+    "--batch", required=True, help="A batch that was audited before, or a folder of the inbox."
+)
 @click.option(
     "--model",
     "models",

@@ -44,7 +44,9 @@ def run_infer(batch: str, *, models: Sequence[str] = (), root: Path | None = Non
     print_summary(summary)
     if chosen != settings.inference.models:
         named = ", ".join(f'"{name}"' for name in chosen)
-        print(f"Later audits run them too if label_quality.toml says: [inference] models = [{named}]")
+        print(
+            f"Later audits run them too if label_quality.toml says: [inference] models = [{named}]"
+        )
     return summary.exit_code
 
 

@@ -65,6 +65,20 @@ class Index:
         )
 
 
+def read_features(file: str, model: str | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Ids (n,) and features (n, d) of the labels in a file of ``label_features``, of `model` or of the first by name."""
+    import pyarrow.parquet as pq
+
+    names = sorted(set(pq.read_table(file, columns=["model"])["model"].to_pylist()))
+    chosen = model or (names[0] if names else "")
+    if chosen not in names:
+        raise ValueError(
+            f"no model {chosen} was asked about these labels; asked were: {', '.join(names) or 'none'}"
+        )
+    rows = pq.read_table(file, filters=[("model", "=", chosen)])
+    return rows["annotation_id"].to_numpy(), _matrix(rows)
+
+
 def build_neighbours(con: DuckDBPyConnection, batch: str) -> Iterator[pa.Table]:
     """The rows of ``label_neighbours``, model by model. `con` shows ``label_features`` and ``annotations``."""
     models = con.execute("select distinct model from label_features order by model").fetchall()
@@ -75,8 +89,12 @@ def build_neighbours(con: DuckDBPyConnection, batch: str) -> Iterator[pa.Table]:
                order by f.annotation_id""",
             [model],
         ).to_arrow_table()
-        features = rows["features"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        yield _rows(batch, model, rows, features.reshape(rows.num_rows, -1))
+        yield _rows(batch, model, rows, _matrix(rows))
+
+
+def _matrix(rows: pa.Table) -> NDArray[np.float32]:
+    flat = rows["features"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return flat.reshape(rows.num_rows, -1) if rows.num_rows else np.zeros((0, 1), np.float32)
 
 
 def _rows(batch: str, model: str, rows: pa.Table, features: NDArray[np.float32]) -> pa.Table:
