@@ -191,7 +191,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
 
     if path.suffix == ".safetensors":
         try:
-            return load_file(path)
+            return dict(load_file(path))
         except SafetensorError as error:
             raise ModelError(f"{path} is no safetensors file: {error}") from None
     try:

@@ -86,7 +86,7 @@ class Network:
         shortest = min(transform.min_size)
         scale = min(shortest / min(height, width), transform.max_size / max(height, width))
         divisible = transform.size_divisible
-        return tuple(-(-int(side * scale) // divisible) * divisible for side in (height, width))  # type: ignore[return-value]
+        return tuple(-(-int(side * scale) // divisible) * divisible for side in (height, width))
 
     def look(self, pictures: Sequence[Tensor]) -> Scene:
         """Features of pictures: uint8 (height, width, 3), RGB, anywhere."""
@@ -184,7 +184,7 @@ class Network:
         self, heads: Any, features: dict[str, Tensor], boxes: Tensor, size: tuple[int, int]
     ) -> Tensor:
         pooled = heads.mask_roi_pool(features, [boxes], [size])
-        return heads.mask_predictor(heads.mask_head(pooled))  # type: ignore[no-any-return]
+        return heads.mask_predictor(heads.mask_head(pooled))
 
     def _inside(self, scene: Scene, boxes: Sequence[Tensor]) -> list[Tensor]:
         import torch
@@ -224,7 +224,7 @@ def describe_device(device: str) -> str:
     import torch
 
     if device.startswith("cuda"):
-        return torch.cuda.get_device_name(torch.device(device))
+        return str(torch.cuda.get_device_name(torch.device(device)))
     return f"{device} ({torch.get_num_threads()} threads)" if device == "cpu" else device
 
 

@@ -108,7 +108,7 @@ def load_batches(
         # spawn: DuckDB and Arrow have threads, which a fork would leave behind with their locks held.
         more = {"multiprocessing_context": "spawn", "prefetch_factor": 2}
     loader = DataLoader(
-        Decoder(images),  # type: ignore[arg-type]
+        Decoder(images),
         batch_sampler=plan,
         collate_fn=list,
         num_workers=workers,

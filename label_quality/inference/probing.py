@@ -212,7 +212,8 @@ def _box_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float
     inside = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None)
     both = inside.prod(1)
     either = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - both
-    return np.divide(both, either, out=np.where(np.isnan(either), np.nan, 0.0), where=either > 0)
+    nothing = np.where(np.isnan(either), np.nan, 0.0)
+    return np.asarray(np.divide(both, either, out=nothing, where=either > 0))
 
 
 def _mask_iou(one: Probed, labels: Labels, masks: Masks) -> NDArray[np.float64]:

@@ -102,7 +102,7 @@ class _Run:
 
     @property
     def _on_gpu(self) -> bool:
-        return self.job.network.device.type == "cuda"
+        return bool(self.job.network.device.type == "cuda")
 
     def run(self, chunks: list[Chunk]) -> float:
         job, total = self.job, sum(len(c.rows) for c in chunks)
@@ -159,16 +159,16 @@ class _Run:
         import torch
 
         device = self.job.network.device
-        before = torch.cuda.memory_allocated(device)
+        before = int(torch.cuda.memory_allocated(device))
         torch.cuda.reset_peak_memory_stats(device)
         work()
-        return max(1, torch.cuda.max_memory_allocated(device) - before)
+        return max(1, int(torch.cuda.max_memory_allocated(device)) - before)
 
     def _free(self) -> int:
         import torch
 
         device = self.job.network.device
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        kept = int(torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
         return int(torch.cuda.mem_get_info(device)[0]) + kept
 
     def _forward(
