@@ -31,7 +31,7 @@ def overall(
     with one_sentence():
         opened = store.open()
         with opened.connect() as con:
-            opened.write_overall(con, chosen)
+            written = opened.write_overall(con, chosen).seconds
             batches = len(opened.batches())
             for timed in chosen:
                 seconds = {"seconds": timed.seconds}  # of the part: beside its first table alone
@@ -44,6 +44,7 @@ def overall(
                             "dagster/row_count": rows,
                             "batches": batches,
                             **seconds,
+                            "seconds to write": round(written.get(table, 0.0), 3),
                             **shown,
                         },
                     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -133,7 +135,7 @@ class Store:
         Each part is called with `con`, which shows the per-batch tables of all batches and the results of the parts before
         it, as views by their names; it returns table -> SELECT for tables that are not per batch. It all works under the
         publish lock, and what is published with the results are the very states that they were computed from. Overall
-        tables that no part returns stay as they are.
+        tables that no part returns stay as they are. `Published.seconds` includes computing the SELECTs.
         """
         with locked(self._publish_lock):
             committed = self._committed()
@@ -141,13 +143,18 @@ class Store:
             stamp = now().translate({ord(c): None for c in "-:.+"})
             before = self._manifests.get(OVERALL)
             files = {n: f for n, f in (before.tables if before else {}).items() if n in TABLES}
+            seconds: dict[str, float] = {}
             for part in parts:
                 for name, sql in part(con).items():
+                    start = time.perf_counter()
                     files[name] = self._write_overall(con, name, sql, stamp)
                     show(con, TABLES[name], [self.root / files[name]])
+                    seconds[name] = time.perf_counter() - start
             keep = self.settings.keep_versions
             self._manifests.replace(OVERALL, stamp, "", files, keep)
-            return self._publish(committed, anew=False)
+            done = self._publish(committed, anew=False)
+            both = {n: done.seconds.get(n, 0.0) + s for n, s in seconds.items()}
+            return replace(done, seconds={**done.seconds, **both})
 
     def purge(self, batch: str) -> list[Path]:
         """Remove versions that the last `keep_versions` states of `batch` do not name; returns the removed files.
