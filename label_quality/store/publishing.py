@@ -43,7 +43,7 @@ class Published:
     removed: tuple[str, ...] = ()
     outdated: tuple[str, ...] = ()
     rebuilt: bool = False
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def changed(self) -> bool:

@@ -12,11 +12,11 @@ import duckdb
 
 from label_quality.schema import TABLES
 from label_quality.settings import Settings
-from label_quality.store import publishing
+from label_quality.store import instances, publishing
 from label_quality.store.conform import check_written, conform_sql
 from label_quality.store.deliveries import Deliveries, Delivery
 from label_quality.store.errors import StoreError
-from label_quality.store.files import locked, locked_at_once, now, replacing, scratch_name
+from label_quality.store.files import locked, locked_at_once, now, replacing
 from label_quality.store.lineage import KEY, Lineage, check_belong_together, read_lineage
 from label_quality.store.manifests import OVERALL, Manifest, Manifests
 from label_quality.store.names import check_batch
@@ -95,18 +95,8 @@ class Store:
         return self._manifests.replace(batch, run_id, delivery, tables, self.settings.keep_versions)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
-        """A fresh in-memory connection with the memory limit and threads of the settings; it spills below the root."""
-        limits = self.settings.duckdb
-        con = duckdb.connect(":memory:")
-        con.execute("SET memory_limit = ?", [limits.memory_limit])
-        if limits.threads:
-            con.execute("SET threads = ?", [limits.threads])
-        spill = self.root / "spill"
-        spill.mkdir(parents=True, exist_ok=True)  # DuckDB 2.0.1 makes the last folder only
-        con.execute("SET temp_directory = ?", [str(spill / scratch_name())])
-        con.execute("SET preserve_insertion_order = false")
-        con.execute("SET checkpoint_threshold = '1TB'")  # else temporary tables are rearranged
-        return con
+        """A connection to memory with the limits of the settings; it spills below the root. Close it to free what it holds."""
+        return instances.connection(self.settings.duckdb, self._spill)
 
     def view(self, con: duckdb.DuckDBPyConnection, *tables: str) -> None:
         """Create views on `con` over the committed rows of all batches; without names, of all per-batch tables.
@@ -196,7 +186,14 @@ class Store:
     def _publish(self, manifests: list[Manifest], *, anew: bool) -> Published:
         overall = self._manifests.get(OVERALL)
         every = [*manifests, *([overall] if overall else [])]
-        return publishing.publish(self.connect, self.root, self.database, every, anew=anew)
+        return publishing.publish(self._instance, self.root, self.database, every, anew=anew)
+
+    def _instance(self) -> duckdb.DuckDBPyConnection:
+        return instances.instance(self.settings.duckdb, self._spill)
+
+    @property
+    def _spill(self) -> Path:
+        return self.root / "spill"
 
     @property
     def _publish_lock(self) -> Path:
