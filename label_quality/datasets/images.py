@@ -1,0 +1,83 @@
+"""Fetches images one by one, each verified by its length and by decoding it. Failures are gathered, not hidden."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import requests
+from PIL import Image
+
+from label_quality.datasets.fetch import PAUSES, DownloadError, fetch, session
+
+THREADS = 8
+MAX_BYTES = 64 << 20
+_GIVE_UP = 5  # images in a row of which none came: the server is gone
+
+
+def fetch_images(
+    wanted: Sequence[tuple[str, Path]],
+    advance: Callable[[int], None],
+    pauses: tuple[float, ...] = PAUSES,
+) -> None:
+    """Fetches pairs of address and file, those that are not there yet. Files appear whole and verified, or not at all.
+
+    Raises DownloadError that says how many failed and why; the others are there.
+    """
+    missing = [(url, target) for url, target in wanted if not target.exists()]
+    advance(len(wanted) - len(missing))
+    failures: list[str] = []
+    in_a_row = 0
+    with session(THREADS) as client, ThreadPoolExecutor(THREADS) as pool:
+        futures = [pool.submit(_fetch, client, *one, pauses) for one in missing]
+        for future in as_completed(futures):
+            error = None if future.cancelled() else future.result()
+            if future.cancelled():
+                continue
+            if error is None:
+                in_a_row = 0
+                advance(1)
+                continue
+            failures.append(error)
+            in_a_row += 1
+            if in_a_row >= _GIVE_UP:
+                pool.shutdown(wait=False, cancel_futures=True)
+    if failures:
+        here = sum(target.exists() for _, target in wanted)
+        raise DownloadError(
+            f"{here:,} of {len(wanted):,} images are there; the same command fetches the others. The first failure: {failures[0]}"
+        )
+
+
+def _fetch(
+    client: requests.Session, url: str, target: Path, pauses: tuple[float, ...]
+) -> str | None:
+    """None, or why it failed. OSError stops everything: the disk will not take the next image either."""
+    arrived = target.with_name(f".{target.name}.unverified")
+    try:
+        fetch(client, url, arrived, most=MAX_BYTES, pauses=pauses)
+        if fault := _undecodable(arrived):
+            arrived.unlink()
+            return f"{url}: {fault}"
+    except DownloadError as error:
+        return str(error)
+    arrived.replace(target)
+    return None
+
+
+def _undecodable(path: Path) -> str | None:
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image.load()
+    except (
+        Exception
+    ) as error:  # Pillow's plugins raise whatever their format makes them stumble over
+        text = str(error).replace(str(path), "").splitlines()
+        return f"what was received cannot be decoded ({text[0] if text else type(error).__name__})"
+    return None
+
+
+__all__ = ["THREADS", "fetch_images"]
