@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 # Told how many bytes came in; negative when what was there has to come again.
 Advance = Callable[[int], None]
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16  # bytes; of a piece that is cut off nothing is kept
 _TIMEOUT = (15, 60)  # seconds to connect, and between two pieces
 PAUSES = (0.5, 1, 2, 4, 8)  # seconds before each new try; tries start afresh when something came in
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
@@ -134,14 +134,15 @@ class _Part:
         """Tries until the file is complete by the server's word."""
         self.advance(self.have)
         self.path.touch()
-        failures = 0
+        failures, most = 0, self.have
         while self.size is None or self.have != self.size:
-            before = self.have
             try:
                 self._request()
                 return
             except _Interrupted as error:
-                failures = 0 if self.have > before else failures + 1
+                # More than ever before is progress; what is lost and comes again is not, else this might never end.
+                failures = 0 if self.have > most else failures + 1
+                most = max(most, self.have)
                 if failures > len(pauses):
                     raise DownloadError(
                         f"{self.url}: {error}; {self.have:,} bytes are kept, the same command goes on from there"
@@ -161,6 +162,7 @@ class _Part:
             raise _Interrupted(_reason(error)) from None
         except requests.RequestException as error:
             raise DownloadError(f"{self.url}: {error}") from None
+        total = total or self.size
         if total is not None and self.have < total:
             raise _Interrupted(f"the connection was cut at {self.have:,} of {total:,} bytes")
 
@@ -185,7 +187,9 @@ class _Part:
             raise DownloadError(
                 f"{self.url}: the server has {total:,} bytes instead of {self.size:,}"
             )
-        most = total or self.size or self.most
+        most = self.size or self.most
+        if most is not None and total is not None and total > most:
+            raise DownloadError(f"{self.url}: the server has more than {most:,} bytes")
         self.advance(start - self.have)
         self.version.write_text(_mark(answer), "utf-8")
         with self.path.open("r+b") as file:

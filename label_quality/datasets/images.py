@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
@@ -29,21 +30,21 @@ def fetch_images(
     missing = [(url, target) for url, target in wanted if not target.exists()]
     advance(len(wanted) - len(missing))
     failures: list[str] = []
-    in_a_row = 0
+    gone = threading.Event()
+
+    def one(place: tuple[str, Path]) -> str | None:
+        return None if gone.is_set() else _fetch(client, *place, pauses)
+
     with session(THREADS) as client, ThreadPoolExecutor(THREADS) as pool:
-        futures = [pool.submit(_fetch, client, *one, pauses) for one in missing]
-        for future in as_completed(futures):
-            error = None if future.cancelled() else future.result()
-            if future.cancelled():
-                continue
-            if error is None:
-                in_a_row = 0
+        in_a_row = 0
+        for error in pool.map(one, missing):
+            in_a_row = in_a_row + 1 if error else 0
+            if error:
+                failures.append(error)
+            elif not gone.is_set():
                 advance(1)
-                continue
-            failures.append(error)
-            in_a_row += 1
             if in_a_row >= _GIVE_UP:
-                pool.shutdown(wait=False, cancel_futures=True)
+                gone.set()
     if failures:
         here = sum(target.exists() for _, target in wanted)
         raise DownloadError(
