@@ -77,9 +77,7 @@ def _answer(handler: BaseHTTPRequestHandler, server: Server) -> None:
     if file.etag:
         handler.send_header("ETag", file.etag)
     if status == 206:
-        handler.send_header(
-            "Content-Range", f"bytes {start}-{len(file.body) - 1}/{len(file.body)}"
-        )
+        handler.send_header("Content-Range", f"bytes {start}-{len(file.body) - 1}/{len(file.body)}")
     if file.length:
         handler.send_header("Content-Length", str(len(body)))
     handler.send_header("Connection", "close")

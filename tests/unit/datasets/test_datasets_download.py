@@ -107,7 +107,8 @@ def run(tmp_path: Path):
     def run(data_set: DataSet, files: dict[str, File], **more) -> tuple[int, list[str]]:
         with serving(files) as server:
             more = {"mirror": server.url, "root": tmp_path, "pauses": (0.0,)} | more
-            code = run_download(data_set.name, catalogue={data_set.name: data_set}, **more)
+            name = more.pop("name", data_set.name)
+            code = run_download(name, catalogue={data_set.name: data_set}, **more)
             return code, [path for path, _ in server.asked]
 
     return run
@@ -126,9 +127,7 @@ def check_batch(folder: Path, names: list[str]) -> None:
         k: wanted[k] for k in ("info", "licenses", "categories")
     }
     assert {p.name: p.read_bytes() for p in found.images.iterdir()} == {n: JPEGS[n] for n in names}
-    labels = read_labels(
-        found.annotations, "b", images=found.images, write_masks=lambda _: None
-    )
+    labels = read_labels(found.annotations, "b", images=found.images, write_masks=lambda _: None)
     assert labels.quarantined_labels.num_rows == labels.ingest_warnings.num_rows == 0
 
 
@@ -257,9 +256,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_archives_that_are_not_what_they_should_be(
-    case: str, run, tmp_path: Path, capsys
-) -> None:
+def test_archives_that_are_not_what_they_should_be(case: str, run, tmp_path: Path, capsys) -> None:
     (data_set, files), words = REFUSED[case]
     assert run(data_set, files)[0] == 2
     error = capsys.readouterr().err.splitlines()[-1]
@@ -324,6 +321,22 @@ def test_without_a_name_and_without_a_terminal_it_lists(capsys, monkeypatch) -> 
         assert name in said.out
     assert "1.1 GB" in said.out
     assert said.err == "label-quality: name the data set to download\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("typed", "code"), [("tiny\n", 0), ("\n", 0), ("other\n", 2), ("", 2)])
+def test_on_a_terminal_it_asks(typed: str, code: int, run, tmp_path: Path, monkeypatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert run(*published(), name=None)[0] == code
+    assert "Which one? [tiny]" in screen.getvalue()
+    assert (tmp_path / "datasets" / "tiny" / "annotations.json").exists() == (code == 0)
 
 
 def test_an_unknown_name(capsys) -> None:

@@ -47,7 +47,10 @@ ARRIVES = {
         [None, *(f"bytes={k * PIECE}-" for k in range(1, 7))],
     ),
     "cut at once, twice": (File(BODY, cuts=[0, 0]), [None, None, None]),
-    "without ranges": (File(BODY, ranges=False, cuts=[4 * PIECE + 5]), [None, f"bytes={4 * PIECE}-"]),
+    "without ranges": (
+        File(BODY, ranges=False, cuts=[4 * PIECE + 5]),
+        [None, f"bytes={4 * PIECE}-"],
+    ),
     "without an ETag": (File(BODY, etag=None, cuts=[4 * PIECE + 5]), [None, f"bytes={4 * PIECE}-"]),
     "without a length": (File(BODY, length=False), [None]),
     "without a length, cut": (File(BODY, length=False, cuts=[PIECE]), [None, f"bytes={PIECE}-"]),
