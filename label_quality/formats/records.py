@@ -62,7 +62,7 @@ def box_faults(box: np.ndarray, size: np.ndarray) -> dict[int, str]:
     """
     faults: dict[int, str] = {}
 
-    def name(rows: np.ndarray, say: str) -> None:
+    def name(rows: Any, say: str) -> None:
         for k in np.flatnonzero(rows).tolist():
             x, y, width, height = (f"{v:.10g}" for v in box[k])
             text = say.format(x=x, y=y, w=width, h=height, W=int(size[k, 0]), H=int(size[k, 1]))

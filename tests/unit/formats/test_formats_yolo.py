@@ -27,6 +27,13 @@ def test_boxes_and_polygons(tmp_path: Path) -> None:
     ]
 
 
+def test_a_class_is_no_share(tmp_path: Path) -> None:
+    names = f"names: {[f'c{k}' for k in range(80)]}\n"
+    folder = yolo_folder(tmp_path / "yolo", {"a": "79 0.5 0.5 0.1 0.1\n7.0 0.5 0.5 0.1 0.1"}, names)
+    _, document = converted(folder, tmp_path / "out")
+    assert [a["category_id"] for a in document["annotations"]] == [80, 8]
+
+
 LINES = {
     "no number": ("0 0.5 x 0.1 0.1", "not a finite number"),
     "not a number": ("0 0.5 nan 0.1 0.1", "not a finite number"),
