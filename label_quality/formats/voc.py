@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from label_quality.coco.image_files import unsafe_name
+from label_quality.coco.images import MAX_SIDE
 from label_quality.formats.folder import (
     files_below,
     in_split,
@@ -167,7 +168,7 @@ def _stated_size(root: Element) -> tuple[int, int] | None:
         width, height = (int(_text(element, side)) for side in ("width", "height"))
     except ValueError:
         return None
-    return (width, height) if width > 0 and height > 0 else None
+    return (width, height) if min(width, height) > 0 and max(width, height) <= MAX_SIDE else None
 
 
 def _text(element: Element | None, tag: str) -> str:

@@ -121,26 +121,26 @@ def _classes(
 
 def _listed_classes(value: object, file: str) -> list[str]:
     """The names of data.yaml: a list, or a mapping from class number to name, which may have gaps."""
-    if isinstance(value, list):
-        return [str(name) for name in value]
-    if isinstance(value, dict):
-        try:
-            numbered = {int(key): str(name) for key, name in value.items()}
-        except (TypeError, ValueError):
-            numbered = {-1: ""}
-        if numbered and min(numbered) >= 0 and max(numbered) < _MAX_CLASSES:
-            return [numbered.get(k, f"class {k}") for k in range(max(numbered) + 1)]
+    entries = list(value.values()) if isinstance(value, dict) else value
+    # A nested value is refused without a look: with YAML's aliases, a few lines of it can be gigabytes of text.
+    if isinstance(entries, list) and all(isinstance(n, str | int | float) for n in entries):
+        names = [str(name) for name in entries]
+        if not isinstance(value, dict):
+            return names
+        keys = [int(k) if isinstance(k, str) and k.isdecimal() and len(k) < 9 else k for k in value]
+        if all(type(key) is int and 0 <= key < _MAX_CLASSES for key in keys):
+            numbered = dict(zip(keys, names, strict=True))
+            return [numbered.get(k, f"class {k}") for k in range(max(numbered, default=-1) + 1)]
     raise ConvertError(f"{file}: names is neither a list nor a mapping from class numbers to names")
 
 
 def _keypoints(config: dict[str, Any], file: str) -> tuple[int, int] | None:
-    shape = config.get("kpt_shape")
-    if shape is None:
-        return None
-    match shape:
+    match config.get("kpt_shape"):
+        case None:
+            return None
         case [int() as number, int() as values] if number > 0 and values in (2, 3):
             return number, values
-    raise ConvertError(f"{file}: kpt_shape {shape!r} is not a number of points and 2 or 3 values")
+    raise ConvertError(f"{file}: kpt_shape is not a number of points and then 2 or 3 values")
 
 
 def _wanted(
@@ -154,7 +154,8 @@ def _wanted(
     if split is None:
         return pictures
     said = config.get(split)
-    places = [str(one) for one in (said if isinstance(said, list) else [said]) if one]
+    entries = said if isinstance(said, list) else [said]
+    places = [one for one in entries if isinstance(one, str)]
     chosen: set[str] = set()
     for place in [*places, f"{split}.txt"]:
         # Roboflow writes "../train/images" for train/images: a path that leads out is read as one that does not.
@@ -163,7 +164,8 @@ def _wanted(
         if inside in names and inside.endswith(".txt"):
             chosen |= listed(read_text(folder, inside), pictures)
         elif parts:
-            base = str(config.get("path") or "").strip("./")
+            path = config.get("path")
+            base = path.strip("./") if isinstance(path, str) else ""
             starts = (f"{inside}/", f"{base}/{inside}/" if base else f"{inside}/")
             chosen.update(name for name in pictures if name.startswith(starts))
     return sorted(chosen or in_split(pictures, split))

@@ -236,6 +236,7 @@ def evil(name: str) -> bytes:
 REFUSED = {
     "a name that leads out": (published(evil("../x.jpg")), "no plain file name"),
     "an absolute name": (published(evil("/tmp/x.jpg")), "no plain file name"),
+    "a folder": (published(evil("sub/x.jpg")), "no plain file name"),
     "a drive": (published(evil("C:\\x.jpg")), "no plain file name"),
     "no annotation file in it": (published(zipped({"a": b""})), f"holds no {MEMBER}"),
     "no zip": (published(b"PK nothing of the kind"), "is no zip file"),

@@ -176,6 +176,14 @@ def picture_exif() -> bytes:
     return exif.tobytes()
 
 
+@pytest.mark.parametrize("size", [(0, 480), (-1, 480), ("", ""), ("640.5", 480), (10**12, 480)])
+def test_a_senseless_size_is_taken_from_the_picture(size: tuple, tmp_path: Path) -> None:
+    voc_file(tmp_path / "voc", "a", size=size, with_picture=False)
+    picture(tmp_path / "voc" / "JPEGImages" / "a.jpg")
+    _, document = converted(tmp_path / "voc", tmp_path / "out")
+    assert (document["images"][0]["width"], document["images"][0]["height"]) == (640, 480)
+
+
 def test_splits(tmp_path: Path) -> None:
     folder = tmp_path / "voc"
     for stem in "abc":

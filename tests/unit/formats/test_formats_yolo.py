@@ -113,6 +113,7 @@ def test_a_link_that_leads_out_is_not_read(tmp_path: Path) -> None:
 CLASSES = {
     "a list": ("data.yaml", "names:\n- cat\n- dog\n", ["cat", "dog"]),
     "a mapping": ("data.yaml", "names:\n  0: cat\n  1: dog\n", ["cat", "dog"]),
+    "a mapping of texts": ("data.yaml", "names:\n  '0': cat\n  '1': dog\n", ["cat", "dog"]),
     "a mapping with a gap": ("data.yaml", "names: {1: dog}\n", ["class 0", "dog"]),
     "numbers as names": ("data.yaml", "names: [1, 2]\n", ["1", "2"]),
     "classes.txt": ("classes.txt", "cat\ndog\n", ["cat", "dog"]),
@@ -133,6 +134,13 @@ def test_the_names_of_classes(case: str, tmp_path: Path) -> None:
     assert bool(done.converted.notes) == (case == "none")
 
 
+# Some lines that are a billion times "lol" once they are written out.
+BOMB = "a: &a [lol,lol,lol,lol,lol,lol,lol,lol,lol,lol]\n" + "".join(
+    f"{one}: &{one} [{','.join([f'*{before}'] * 10)}]\n"
+    for before, one in zip("abcdefgh", "bcdefghz", strict=True)
+)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -141,7 +149,9 @@ def test_the_names_of_classes(case: str, tmp_path: Path) -> None:
         ("names: 3\n", "neither a list nor a mapping"),
         ("names: {a: b}\n", "neither a list nor a mapping"),
         ("names: {1000000000: b}\n", "neither a list nor a mapping"),
-        ("names: [a]\nkpt_shape: 17\n", "kpt_shape 17"),
+        ("names: [a]\nkpt_shape: 17\n", "kpt_shape is not"),
+        (f"{BOMB}names: *z\n", "neither a list nor a mapping"),
+        (f"{BOMB}names: [a]\nkpt_shape: *z\n", "kpt_shape is not"),
         ("names: !!python/object/apply:os.system [ls]\n", "cannot be read"),
     ],
 )
