@@ -36,9 +36,9 @@ def jpeg(seed: int) -> bytes:
 
 def zipped(members: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, body in members.items():
-            file.writestr(name, body)
+    with zipfile.ZipFile(out, "w") as file:
+        for name, body in members.items():  # of no date, so that the same files are the same bytes
+            file.writestr(zipfile.ZipInfo(name), body, zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 
