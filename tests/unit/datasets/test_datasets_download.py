@@ -355,3 +355,10 @@ def test_the_catalogue_is_consistent() -> None:
     assert mirrored(val.annotations.url, "http://localhost:1/coco/") == (
         "http://localhost:1/coco/annotations/annotations_trainval2017.zip"
     )
+
+
+def test_the_docs_name_every_data_set() -> None:
+    docs = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text("utf-8")
+    for one in CATALOGUE.values():
+        assert f"`{one.name}`" in docs
+        assert f"| {one.images:,} | {one.labels:,} |" in docs
