@@ -36,8 +36,8 @@ demo: $(READY)  ## Set up, render the demo dataset, audit it, publish ./data/lab
 ui: $(READY)  ## Start the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/label-quality ui $(ARGS)
 
-test: $(READY_DEV)  ## Set up and run the tests (needs no root); ARGS="-k store" runs some of them
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(READY_DEV)  ## Set up and run the tests (needs no root); ARGS="-k store" runs some of them, "-n 0" one after another
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(READY_DEV)  ## Check style, layout, types and the floors of imports
 	$(BIN)/ruff check .
