@@ -87,7 +87,9 @@ class _Fixes:
 
     def _add(self, change: Change) -> None:
         if change.category_id is not None and change.category_id not in self._categories:
-            raise Unsound("is of a category that the file does not have")
+            reason = f"the category {change.category_id} is not in the file"
+            self._decided.left += [Left(row, reason) for row in change.verdicts]
+            return
         image = self._images[change.image_id]
         if change.annotation_id is None:
             record = {"image_id": _original(image, "image_id"), **self._empty}
@@ -97,9 +99,9 @@ class _Fixes:
         label = self._labels[change.annotation_id]
         has_mask = label["segmentation_type"] != "none"
         id_ = _original(label, "annotation_id")
-        self._changes[id_] = change
         values = {} if change.remove else self._values(change, image, has_mask=has_mask)
         is_it = _is(label, self._categories[label["category_id"]])
+        self._changes[id_] = change
         self.edits[id_] = Edit(values, change.remove, is_it)
 
     def _values(self, change: Change, image: Row, *, has_mask: bool) -> dict[str, Any]:
