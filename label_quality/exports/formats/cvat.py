@@ -41,6 +41,7 @@ def write(source: Source, folder: Path) -> Result:
         xml.startDocument()
         _open(xml, "annotations", {})
         _text(xml, "version", "1.1")
+        _meta(xml, [r["name"] for r in names])
         for number, task in enumerate(made):
             _image(xml, number, task)
         xml.endElement("annotations")
@@ -53,10 +54,32 @@ def _label(name: str) -> dict[str, Any]:
     return {"name": name, "attributes": [{"name": a, **text} for a in _ATTRIBUTES]}
 
 
+def _meta(xml: XMLGenerator, names: list[str]) -> None:
+    """The labels of the task: CVAT takes them from the task itself, other readers of the format from here."""
+    for element in ("meta", "task", "labels"):
+        _open(xml, element, {})
+    for name in names:
+        label = _label(name)
+        _open(xml, "label", {})
+        _text(xml, "name", label["name"])
+        _open(xml, "attributes", {})
+        for attribute in label["attributes"]:
+            _open(xml, "attribute", {})
+            for key in ("name", "mutable", "input_type", "default_value"):
+                _text(xml, key, str(attribute[key]))
+            xml.endElement("attribute")
+        xml.endElement("attributes")
+        xml.endElement("label")
+    for element in ("labels", "task", "meta"):
+        xml.endElement(element)
+
+
 def _image(xml: XMLGenerator, number: int, task: Task) -> None:
     size = {"width": str(task.width), "height": str(task.height)}
     _open(xml, "image", {"id": str(number), "name": task.file_name, **size})
-    about = {r["annotation_id"]: r["reason"] for r in task.findings if r["annotation_id"]}
+    about = {
+        r["annotation_id"]: r["reason"] for r in task.findings if r["annotation_id"] is not None
+    }
     missing = [r["reason"] for r in task.findings if r["annotation_id"] is None]
     for shape in task.proposed:
         reason = about.get(shape.annotation_id)
