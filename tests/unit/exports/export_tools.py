@@ -54,7 +54,7 @@ def publish(
 
 
 def table(name: str, records: list[Record]) -> Any:
-    keys = {k for r in records for k in r}
+    keys = {k for r in records for k in r} - {"batch"}  # which is put in by itself
     columns = {k: [r.get(k) for r in records] for k in sorted(keys)}
     return rows(name, BATCH, n=len(records), **columns)
 
