@@ -54,7 +54,10 @@ class DuckDB(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All settings. `root` is absolute once loaded; `inbox` may be relative to it."""
+    """All settings. `root` is absolute once loaded; `inbox` may be relative to it.
+
+    `review_log_url` is empty for the file ``reviews.db`` in the root, or names a PostgreSQL database.
+    """
 
     root: str = DEFAULT_ROOT
     inbox: str = "inbox"
@@ -64,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image_header_threads: int = 8
     sensor_interval_seconds: int = 30
     review_url: str = ""
+    review_log_url: str = ""
 
     @property
     def root_path(self) -> Path:

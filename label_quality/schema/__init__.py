@@ -12,6 +12,7 @@ from label_quality.schema.tables_metrics import METRIC_TABLES
 from label_quality.schema.tables_out import OUTPUT_TABLES
 from label_quality.schema.tables_overall import OVERALL_TABLES
 from label_quality.schema.tables_performance import PERFORMANCE_TABLES
+from label_quality.schema.tables_reviews import REVIEW_LOG
 
 TABLES: dict[str, Table] = {
     t.name: t
@@ -20,4 +21,4 @@ TABLES: dict[str, Table] = {
 
 ERROR_TYPES = ("missing", "wrong_class", "inaccurate", "duplicate", "spurious")
 
-__all__ = ["ERROR_TYPES", "TABLES", "Column", "Table"]
+__all__ = ["ERROR_TYPES", "REVIEW_LOG", "TABLES", "Column", "Table"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -23,6 +24,9 @@ from label_quality.store.purging import purge_leftovers, purge_versions
 from label_quality.store.reader import DATABASE
 from label_quality.store.runs import BatchRun
 from label_quality.store.scan import is_outdated, quoted, show
+
+if TYPE_CHECKING:
+    from label_quality.store.reviews import ReviewLog
 
 
 class Store:
@@ -112,6 +116,13 @@ class Store:
         They are the batches that publishing takes: outdated ones are left out, see `Published`.
         """
         self._view(con, self._committed(), tables or [n for n, t in TABLES.items() if t.per_batch])
+
+    def review_log(self) -> ReviewLog:
+        """What people decided: the log that the settings name, else the one in this root."""
+        # Here, because SQLAlchemy takes as long to load as all the rest of the store.
+        from label_quality.store.reviews import ReviewLog  # noqa: PLC0415
+
+        return ReviewLog.below(self.root, self.settings.review_log_url)
 
     def publish(self) -> Published:
         """Bring the database in step with all manifests. One at a time; readers of the old file are not disturbed."""
