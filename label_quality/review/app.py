@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -23,7 +24,9 @@ def create_app(settings: Settings, token: str | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(asyncio.to_thread(published.warm))
         yield
+        await warming
         published.close()
 
     # No pages of FastAPI's own: they load scripts from elsewhere.

@@ -11,9 +11,9 @@ A publish while the server runs, and what somebody else decided, are seen by the
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ import duckdb
 
 from label_quality.reviews import attach
 from label_quality.settings import Settings
-from label_quality.store import Reader, Store
+from label_quality.store import Reader, Store, StoreError
 
 Row = dict[str, Any]
 Values = Sequence[object] | Mapping[str, object]
@@ -38,7 +38,6 @@ left join categories s on s.batch = f.batch and s.category_id = f.suggested_cate
 left join predictions p on p.batch = f.batch and p.model = f.model and p.prediction_id = f.prediction_id
 left join prediction_outcomes o on o.batch = f.batch and o.model = f.model and o.prediction_id = f.prediction_id
   and o.iou_type = 'bbox'
-order by f.p_error desc, f.batch, f.finding_id
 """
 _STATE = """
 create or replace table live.state as
@@ -90,7 +89,7 @@ class Published:
         self._reader = Reader(self.store.database, settings.duckdb.memory_limit)
         self._preparing = threading.Lock()
 
-    @contextmanager
+    @contextlib.contextmanager
     def view(self) -> Iterator[View]:
         """The file as it is now, whatever is published while the block runs. FileNotFoundError before the first publish."""
         con = self._reader.connection()
@@ -98,6 +97,11 @@ class Published:
             yield View(con, self._brought_up_to_date(con))
         finally:
             con.close()
+
+    def warm(self) -> None:
+        """Have ready what the first request would wait for; what is wrong is said to that request."""
+        with contextlib.suppress(FileNotFoundError, StoreError), self.view():
+            pass
 
     def close(self) -> None:
         """Let go of the file and the log."""

@@ -57,11 +57,11 @@ class Page(Filters):
 
 @dataclass(frozen=True)
 class Key:
-    """The place of a group in the queue: its best value, and what tells groups of one value apart."""
+    """The place of a group in the queue: its best value, and the image or finding, which tells groups of one value apart."""
 
     value: float
     batch: str
-    thing: str
+    thing: int | str
 
     def encoded(self) -> str:
         """The key as a word that may stand in a URL."""
@@ -72,7 +72,7 @@ class Key:
 def _key(text: str) -> Key:
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return Key(*msgspec.json.decode(raw, type=tuple[float, str, str]))
+        return Key(*msgspec.json.decode(raw, type=tuple[float, str, int | str]))
     except (msgspec.MsgspecError, binascii.Error, ValueError):
         raise Refused("this is not a place in the queue") from None
 
@@ -132,16 +132,16 @@ def _groups(
     tie = "desc" if backwards else "asc"
     rows = view.rows(
         f"""with matching as (
-              select *, {_SORTS[asked.sort]} as value, {_thing(asked)}::varchar as thing from {SOURCE} where {condition}
+              select "row", batch, {_thing(asked)} as thing, {_SORTS[asked.sort]} as value from {SOURCE} where {condition}
             ), groups as (
               select batch, thing, {best}(value) as best from matching group by batch, thing
             ), chosen as (
               select * from groups where {place[0]}
               order by best {outwards}, batch {tie}, thing {tie} limit {asked.limit + 1}
             )
-            select s.best, s.thing, q.value, {_FINDING}
-            from chosen s join matching q using (batch, thing) {_FINDING_JOINS}
-            order by s.best {forwards}, s.batch, s.thing, q.value {forwards}, f.finding_id""",
+            select s.best, s.thing, m.value, {_FINDING}
+            from chosen s join matching m using (batch, thing) join {SOURCE} q on q."row" = m."row" {_FINDING_JOINS}
+            order by s.best {forwards}, s.batch, s.thing, m.value {forwards}, f.finding_id""",
         [*values, *place[1]],
     )
     return _grouped(rows, asked.limit, backwards)
@@ -155,6 +155,8 @@ def _place(view: View, asked: Page) -> tuple[str, list[Any]]:
     """The condition that begins the page at its place, "true" for the first page."""
     if asked.after or asked.before:
         key, same = _key(asked.after or asked.before), ""
+        if isinstance(key.thing, int) != (asked.group == "image"):
+            raise Refused("this place is one of the queue grouped otherwise")
     else:
         found = _key_of(view, asked) if asked.at else None
         if found is None:
@@ -175,7 +177,7 @@ def _key_of(view: View, asked: Page) -> Key | None:
     best = "max" if asked.order == "desc" else "min"
     row = view.row(
         f"""with matching as (
-              select *, {_SORTS[asked.sort]} as value, {_thing(asked)}::varchar as thing from {SOURCE} where {condition}
+              select *, {_SORTS[asked.sort]} as value, {_thing(asked)} as thing from {SOURCE} where {condition}
             )
             select {best}(value) as best, any_value(thing) as thing from matching
             where batch = ? and thing = (select thing from matching where batch = ? and finding_id = ?)
