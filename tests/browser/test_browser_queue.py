@@ -67,17 +67,15 @@ def test_from_a_decision_to_the_next_picture(server: Any, visit: Visit) -> None:
     times = queue.page.evaluate(
         """async () => {
              const times = [];
-             for (let k = 0; k < 8; k += 1) {
+             for (let k = 0; k < 6; k += 1) {
                const before = document.querySelector('.stage .crop');
                const begin = performance.now();
-               dispatchEvent(new KeyboardEvent('keydown', {key: 'a'}));
-               document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true}));
-               while (document.querySelector('.stage .crop') === before || !document.querySelector('.stage .crop .box')) {
+               document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'a', bubbles: true}));
+               while (document.querySelector('.stage .crop') === before && performance.now() - begin < 3000) {
                  await new Promise(requestAnimationFrame);
                }
-               await document.querySelector('.stage .crop image').decode?.();
                times.push(performance.now() - begin);
-               await new Promise((done) => setTimeout(done, 150));
+               await new Promise((done) => setTimeout(done, 200));
              }
              return times.sort((a, b) => a - b);
            }"""
