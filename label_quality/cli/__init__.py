@@ -201,6 +201,21 @@ def ui(root: Path | None, port: int, host: str) -> None:
 
 
 @cli.command()
+@_ROOT
+@click.option("--port", type=click.IntRange(1, 65535), default=8100, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--token",
+    help="Whoever opens the page has to know it. Default: none on this machine, else one is made up and printed.",
+)
+def review(root: Path | None, port: int, host: str, token: str | None) -> None:
+    """Serve the review page: look at findings, decide, tag, export."""
+    from label_quality.cli.review import run_review
+
+    sys.exit(run_review(root, host=host, port=port, token=token))
+
+
+@cli.command()
 @click.argument("query", required=False)
 @_ROOT
 @click.option(
