@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
-from label_quality.review import images, pages, queue, scenes
+from label_quality.review import explorer, images, pages, performance, queue, scenes, summary
 from label_quality.review.answers import Refused, answer
 from label_quality.review.database import Published
 from label_quality.review.security import Guard
@@ -33,7 +33,7 @@ def create_app(settings: Settings, token: str | None = None) -> FastAPI:
     app.state.published = published
     app.state.token = token
     app.add_middleware(Guard, token=token)
-    for room in (pages, queue, scenes, images):
+    for room in (pages, queue, scenes, images, summary, explorer, performance):
         app.include_router(room.router)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
