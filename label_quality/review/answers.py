@@ -11,6 +11,7 @@ from starlette.responses import Response
 from label_quality.review.database import Published
 
 T = TypeVar("T")
+_LARGEST = 2**53 - 1  # from here on a double, which is all that JavaScript has, skips integers
 
 
 def published(request: Request) -> Published:
@@ -31,13 +32,21 @@ class Refused(Exception):
 
 
 def answer(data: Any, status: int = 200) -> Response:
-    """`data` as JSON; NaN becomes null."""
-    return Response(msgspec.json.encode(data), status, media_type="application/json")
+    """`data` as JSON; NaN becomes null, and an id that JavaScript cannot hold exactly becomes a string."""
+    return Response(msgspec.json.encode(_exact(data)), status, media_type="application/json")
+
+
+def _exact(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {k: _exact(v) for k, v in data.items()}
+    if isinstance(data, list):
+        return [_exact(v) for v in data]
+    return str(data) if type(data) is int and abs(data) > _LARGEST else data
 
 
 async def body_of(request: Request, type_: type[T]) -> T:
-    """The JSON body of a post as `type_`; Refused with the place of the mistake."""
+    """The JSON body of a post as `type_`, ids as numbers or strings; Refused with the place of the mistake."""
     try:
-        return msgspec.json.decode(await request.body(), type=type_)
+        return msgspec.json.decode(await request.body(), type=type_, strict=False)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Refused(str(error), 422) from None

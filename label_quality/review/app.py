@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -9,7 +10,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
-from label_quality.review import explorer, images, pages, performance, queue, scenes, summary
+from label_quality.review import (
+    explorer,
+    images,
+    pages,
+    performance,
+    queue,
+    scenes,
+    summary,
+    verdicts,
+)
 from label_quality.review.answers import Refused, answer
 from label_quality.review.database import Published
 from label_quality.review.security import Guard
@@ -23,7 +33,9 @@ def create_app(settings: Settings, token: str | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(asyncio.to_thread(published.warm))
         yield
+        await warming
         published.close()
 
     # No pages of FastAPI's own: they load scripts from elsewhere.
@@ -33,7 +45,7 @@ def create_app(settings: Settings, token: str | None = None) -> FastAPI:
     app.state.published = published
     app.state.token = token
     app.add_middleware(Guard, token=token)
-    for room in (pages, queue, scenes, images, summary, explorer, performance):
+    for room in (pages, queue, verdicts, scenes, images, summary, explorer, performance):
         app.include_router(room.router)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

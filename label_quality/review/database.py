@@ -1,28 +1,34 @@
 """What the pages read: the published database as it is now, with the review log joined live.
 
-Each published file gets, once, what the pages need beyond it, as tables of a database in memory beside it (``live``): see
-``queue_sql``. A publish while the server runs is seen by the next request.
+Each published file gets, once, what the pages need beyond it, as tables of a database in memory beside it, ``live``:
+
+- queue: one row per finding, with what the queue filters and sorts by
+- verdicts, tags: what ``reviews.attach`` makes of the log, made again whenever the log has grown
+- decided: one row per finding that somebody decided; tagged: one row per finding and tag of its image, label or prediction
+
+A publish while the server runs, and what somebody else decided, are seen by the next request.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
+from label_quality.reviews import attach
 from label_quality.settings import Settings
-from label_quality.store import Reader, Store
+from label_quality.store import Reader, Store, StoreError
 
 Row = dict[str, Any]
 Values = Sequence[object] | Mapping[str, object]
 
-# One row per finding: what the queue filters and sorts by. `row` finds the finding itself again.
+# `row` finds the finding itself again. `model_score` is the prediction's own score, `confidence` the calibrated one.
 _QUEUE = """
-create table live.queue as
+create or replace table live.queue as
 select f.rowid as "row", f.batch, f.finding_id, f.error_type, f.image_id, f.annotation_id, f.model, f.prediction_id,
        f.p_error, f.confidence, p.score as model_score, f.iou, f.width * f.height as area,
        c.name as category, s.name as suggested_category, o.outcome, o.reason as outcome_reason
@@ -32,7 +38,26 @@ left join categories s on s.batch = f.batch and s.category_id = f.suggested_cate
 left join predictions p on p.batch = f.batch and p.model = f.model and p.prediction_id = f.prediction_id
 left join prediction_outcomes o on o.batch = f.batch and o.model = f.model and o.prediction_id = f.prediction_id
   and o.iou_type = 'bbox'
-order by f.p_error desc, f.batch, f.finding_id
+"""
+_STATE = """
+create or replace table live.state as
+select left(coalesce(md5(string_agg(batch || run_id || committed_at, '|' order by batch)), ''), 12) as generation,
+       -1::bigint as seq
+from _published
+"""
+_DECIDED = """
+create or replace table live.decided as
+select batch, attached_finding_id as finding_id, arg_max(verdict, seq) as status, max(seq) as seq,
+       bool_or(disagreement) as disagreement,
+       list({'author': author, 'verdict': verdict, 'seq': seq, 'at': "at", 'note': note, 'fix': fix} order by seq) as verdicts
+from live.verdicts where attached_finding_id is not null group by all
+"""
+_TAGGED = """
+create or replace table live.tagged as
+select distinct q.batch, q.finding_id, t.tag
+from live.queue q join live.tags t on t.batch = q.batch and t.image_id = q.image_id
+where t.kind = 'image' or (t.kind = 'annotation' and t.annotation_id = q.annotation_id)
+   or (t.kind = 'prediction' and t.model = q.model and t.prediction_id = q.prediction_id)
 """
 
 
@@ -55,50 +80,71 @@ class View:
 
 
 class Published:
-    """The published database of a root, for many threads."""
+    """The published database of a root and its review log, for many threads."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store = Store(settings.root_path, settings)
+        self.log = self.store.review_log()
         self._reader = Reader(self.store.database, settings.duckdb.memory_limit)
         self._preparing = threading.Lock()
 
-    @contextmanager
+    @contextlib.contextmanager
     def view(self) -> Iterator[View]:
-        """The database as it is now; it stays so while the block runs. FileNotFoundError before the first publish."""
+        """The file as it is now, whatever is published while the block runs. FileNotFoundError before the first publish."""
         con = self._reader.connection()
         try:
-            yield View(con, self._prepared(con))
+            yield View(con, self._brought_up_to_date(con))
         finally:
             con.close()
 
+    def warm(self) -> None:
+        """Have ready what the first request would wait for; what is wrong is said to that request."""
+        with contextlib.suppress(FileNotFoundError, StoreError), self.view():
+            pass
+
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file and the log."""
         self._reader.close()
+        self.log.close()
 
-    def _prepared(self, con: duckdb.DuckDBPyConnection) -> str:
-        generation = _generation(con)
-        if generation is None:
+    def _brought_up_to_date(self, con: duckdb.DuckDBPyConnection) -> str:
+        last = self.log.last()
+        state = _state(con)
+        if state is None or state[1] != last:
             with self._preparing:
-                generation = _generation(con) or _prepare(con)
-        return generation
+                state = _state(con) or _prepare(con)
+                if state[1] < last:
+                    self._join_log(con)
+        return state[0]
+
+    def _join_log(self, con: duckdb.DuckDBPyConnection) -> None:
+        entries = self.log.entries()
+        seq = entries["seq"][-1].as_py() if entries.num_rows else 0
+        attach(con, entries)
+        con.execute("begin")
+        for table in ("verdicts", "tags"):
+            con.execute(f"create or replace table live.{table} as from _{table}")
+            con.execute(f"drop table _{table}")
+        con.execute(_DECIDED)
+        con.execute(_TAGGED)
+        con.execute("update live.state set seq = ?", [seq])
+        con.execute("commit")
 
 
-def _generation(con: duckdb.DuckDBPyConnection) -> str | None:
-    """What this file was prepared under; None where it has not been."""
-    found = con.execute(
-        "select comment from duckdb_tables() where database_name = 'live' and table_name = 'ready'"
-    ).fetchone()
-    return None if found is None else str(found[0])
+def _state(con: duckdb.DuckDBPyConnection) -> tuple[str, int] | None:
+    """Which published state the tables in memory belong to, and up to which entry of the log; None before they are made."""
+    try:
+        ((generation, seq),) = con.execute("select generation, seq from live.state").fetchall()
+    except duckdb.CatalogException:
+        return None
+    return str(generation), int(seq)
 
 
-def _prepare(con: duckdb.DuckDBPyConnection) -> str:
+def _prepare(con: duckdb.DuckDBPyConnection) -> tuple[str, int]:
     con.execute("attach if not exists ':memory:' as live (read_write)")
-    con.execute("drop table if exists live.queue")
     con.execute(_QUEUE)
-    ((state,),) = con.execute(
-        "select md5(string_agg(batch || run_id || committed_at, '|' order by batch)) from _published"
-    ).fetchall()
-    con.execute("create or replace table live.ready as select 1 as ready")
-    con.execute(f"comment on table live.ready is '{str(state)[:12]}'")
-    return str(state)[:12]
+    con.execute(_STATE)
+    state = _state(con)
+    assert state is not None
+    return state

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from label_quality.review.answers import Database, Refused, answer
 from label_quality.review.database import Published, Row
 from label_quality.review.outlines import outline
+from label_quality.reviews import content_hash
 from label_quality.store.scan import quoted
 
 router = APIRouter()
@@ -32,8 +33,8 @@ def scene(batch: str, image_id: int, db: Database) -> Response:
         if image is None:
             raise Refused("there is no such image", 404)
         labels = view.rows(
-            """select annotation_id, category_id, c.name as category, a.x, a.y, a.width, a.height, iscrowd,
-                      segmentation_type <> 'none' as has_mask
+            f"""select annotation_id, category_id, c.name as category, a.x, a.y, a.width, a.height, iscrowd,
+                      segmentation_type <> 'none' as has_mask, {content_hash("a")} as content_hash
                from annotations a left join categories c using (batch, category_id)
                where a.batch = ? and image_id = ? order by annotation_id""",
             key,
@@ -44,7 +45,30 @@ def scene(batch: str, image_id: int, db: Database) -> Response:
                where p.batch = ? and image_id = ? order by score desc, model, prediction_id limit {_MOST_PREDICTIONS}""",
             key,
         )
-    return answer({"image": image, "labels": labels, "predictions": predictions})
+        # What people drew or changed without a finding.
+        decided = view.rows(
+            """select seq, author, annotation_id, verdict, fix, v.x, v.y, v.width, v.height
+               from live.verdicts v where batch = ? and image_id = ? and finding_id is null and not superseded
+               order by seq""",
+            key,
+        )
+    return answer(
+        {"image": image, "labels": labels, "predictions": predictions, "decided": decided}
+    )
+
+
+@router.get("/api/categories/{batch}")
+def categories(batch: str, db: Database) -> Response:
+    """The categories of a batch, the most frequent first."""
+    with db.view() as view:
+        return answer(
+            view.rows(
+                """select category_id, any_value(c.name) as name, count(a.annotation_id) as labels
+                   from categories c left join annotations a using (batch, category_id)
+                   where c.batch = ? group by category_id order by labels desc, name""",
+                [batch],
+            )
+        )
 
 
 @router.get("/api/outlines/{batch}/{image_id}")

@@ -5,6 +5,8 @@ const FONT = 12.5; // px on screen
 const measure = document.createElement("canvas").getContext("2d");
 
 export const imageUrl = (batch, id) => `/api/images/${encodeURIComponent(batch)}/${id}`;
+export const thumbnailUrl = (batch, id, side) => `/api/thumbnails/${encodeURIComponent(batch)}/${id}?side=${side}`;
+const LARGE = 4e6; // pixels from which small crops are cut from a smaller picture
 
 /** The smallest box around boxes [x, y, width, height]. */
 export function around(boxes) {
@@ -18,17 +20,20 @@ export function around(boxes) {
  * `aside` are those that the picture is not about: thin, and without a caption.
  */
 export class Crop {
-  constructor(image, { title = "" } = {}) {
+  /** `small`: one of many on the page. */
+  constructor(image, { title = "", small = false } = {}) {
     this.image = image; // {batch, image_id, width, height}
+    const scaled = small && image.width * image.height > LARGE;
+    const href = scaled ? thumbnailUrl(image.batch, image.image_id, 1024) : imageUrl(image.batch, image.image_id);
     this.shapes = [];
     this.view = [0, 0, image.width, image.height];
-    this.picture = s("image", { href: imageUrl(image.batch, image.image_id), x: 0, y: 0, width: image.width, height: image.height, preserveAspectRatio: "none" });
+    this.picture = s("image", { href, x: 0, y: 0, width: image.width, height: image.height, preserveAspectRatio: "none" });
     this.overlay = s("g", { class: "overlay" });
     this.captions = s("g", { class: "overlay" });
     this.tools = s("g", { class: "tools" });
     this.svg = s("svg", { class: "crop", role: "img", "aria-label": title }, this.picture, this.overlay, this.captions, this.tools);
     this.onview = null; // called when the view or its size on the screen has changed
-    new ResizeObserver(() => this.#apply()).observe(this.svg);
+    new ResizeObserver(() => (this.fitted ? this.fit(this.fitted.box, this.fitted.factor, this.fitted.least) : this.#apply())).observe(this.svg);
   }
 
   /** Screen pixels per pixel of the image. */
@@ -36,10 +41,14 @@ export class Crop {
     return (this.svg.clientWidth || 1) / this.shown[2];
   }
 
-  /** Shows `box` with `factor` times its size around it, at least `least` pixels. */
+  /** Shows `box` with `factor` times its size around it, at least `least` pixels, and no more than needed outside the image. */
   fit(box, factor = 1.8, least = 48) {
+    this.fitted = { box, factor, least };
     const side = [Math.max(box[2] * factor, box[2] + 24, least), Math.max(box[3] * factor, box[3] + 24, least)];
-    this.show([box[0] + box[2] / 2 - side[0] / 2, box[1] + box[3] / 2 - side[1] / 2, ...side]);
+    const [x, y, width, height] = this.#widened([box[0] + box[2] / 2 - side[0] / 2, box[1] + box[3] / 2 - side[1] / 2, ...side]);
+    const inside = (from, length, all) => (length >= all ? (all - length) / 2 : Math.min(Math.max(from, 0), all - length));
+    this.view = [inside(x, width, this.image.width), inside(y, height, this.image.height), width, height];
+    this.#apply();
   }
 
   fitAll() {
@@ -47,6 +56,7 @@ export class Crop {
   }
 
   show(view) {
+    this.fitted = null;
     this.view = view;
     this.#apply();
   }
@@ -81,7 +91,10 @@ export class Crop {
 
   /** What is really shown: the view, widened to the shape of the element. */
   get shown() {
-    const [x, y, width, height] = this.view;
+    return this.#widened(this.view);
+  }
+
+  #widened([x, y, width, height]) {
     const ratio = (this.svg.clientWidth || 4) / (this.svg.clientHeight || 3);
     const [w, h] = width / height < ratio ? [height * ratio, height] : [width, width / ratio];
     return [x - (w - width) / 2, y - (h - height) / 2, w, h];

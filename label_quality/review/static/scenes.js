@@ -1,5 +1,6 @@
 // What lies over pictures, fetched once: the boxes of an image, and its outlines, which come later.
 import { get } from "./shell.js";
+import { imageUrl } from "./crop.js";
 
 const KEPT = 60;
 const scenes = new Map();
@@ -27,4 +28,14 @@ function lazily(name) {
 /** Forgets all: something else was published. */
 export function forgetScenes() {
   scenes.clear();
+}
+
+/** Has the pictures of findings, and what lies over them, ready before they are looked at. */
+export function prefetch(findings) {
+  for (const { batch, image_id } of findings) {
+    sceneOf(batch, image_id).then(() => {}, () => {});
+    const picture = new Image();
+    picture.src = imageUrl(batch, image_id);
+    picture.decode().catch(() => {}); // a placeholder stands in its place
+  }
 }

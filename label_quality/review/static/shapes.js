@@ -8,13 +8,16 @@ export function boxesOf(finding) {
   return hasSuggestion(finding) ? [box(finding), box(finding, "suggested_")] : [box(finding)];
 }
 
-/** The shapes of a finding: label and prediction that it is about, and aside what else lies in the image. */
-export function shapesOf(finding, scene, outlines = { labels: {}, predictions: {} }, { confidence = 0.5 } = {}) {
-  const about = new Set([finding.annotation_id, finding.other_annotation_id].filter((id) => id !== null));
+/**
+ * The shapes of a finding: label and prediction that it is about, and aside what else lies in the image. `selected` is a label
+ * aside that is worked on; predictions aside are shown from `confidence` on.
+ */
+export function shapesOf(finding, scene, outlines, { selected = null, confidence = 0.5 } = {}) {
+  const about = new Set([finding.annotation_id, finding.other_annotation_id, selected?.annotation_id].filter((id) => id !== null));
   const labels = scene.labels.map((label) => ({
     kind: "label",
     box: box(label),
-    path: outlines.labels[label.annotation_id],
+    path: outlines?.labels[label.annotation_id],
     aside: !about.has(label.annotation_id),
     crowd: label.iscrowd,
     caption: label.iscrowd ? `${label.category} (crowd)` : label.category,
@@ -24,10 +27,13 @@ export function shapesOf(finding, scene, outlines = { labels: {}, predictions: {
   const predictions = scene.predictions.filter((p) => isAbout(p) || p.score >= confidence).map((p) => ({
     kind: "prediction",
     box: box(p),
-    path: outlines.predictions[`${p.model}/${p.prediction_id}`],
+    path: outlines?.predictions[`${p.model}/${p.prediction_id}`],
     aside: !isAbout(p),
     caption: `${p.category} ${p.score.toFixed(2)}`,
     title: `${p.model}: ${p.category} ${p.score.toFixed(2)}`,
   }));
   return [...labels, ...predictions];
 }
+
+/** The label of a finding in its scene, null for what is missing. */
+export const labelOf = (finding, scene) => scene.labels.find((l) => l.annotation_id === finding.annotation_id) ?? null;

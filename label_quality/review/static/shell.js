@@ -17,6 +17,17 @@ export function s(tag, attributes = {}, ...children) {
   return element;
 }
 
+const GLYPHS = {
+  out: "M5 12h14", in: "M12 5v14M5 12h14", target: "M12 3v4M12 17v4M3 12h4M17 12h4M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8",
+  whole: "M4 6h16v12H4zM8 14l3-3 2 2 3-3", full: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5", close: "M6 6l12 12M18 6L6 18",
+  theme: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18", sun: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6L19 19M19 5l-1.4 1.4M6.4 17.6L5 19",
+  contrast: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16", filter: "M4 6h16M7 12h10M10 18h4",
+  help: "M9 9a3 3 0 1 1 4.2 2.7c-.8.4-1.2 1-1.2 1.8M12 17.5v.01",
+};
+
+/** A small drawn sign, in the colour of the text. */
+export const glyph = (name) => s("svg", { class: "glyph", viewBox: "0 0 24 24", "aria-hidden": "true" }, s("path", { d: GLYPHS[name] }));
+
 function set(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
@@ -167,6 +178,8 @@ function toggleTheme() {
   window.dispatchEvent(new Event("themechange"));
 }
 
+document.getElementById("theme").append(glyph("theme"));
+document.getElementById("help").append(glyph("help"));
 document.getElementById("who").addEventListener("click", askAuthor);
 document.getElementById("theme").addEventListener("click", toggleTheme);
 showWho();
