@@ -355,7 +355,7 @@ def matrix(
                 "hoverongaps": False,
             }
         ],
-        height=side * len(rows) + 150,
+        height=side * len(rows) + 130,
         xaxis={
             "title": {"text": "prediction"},
             "tickvals": list(range(len(columns))),
@@ -375,7 +375,7 @@ def matrix(
             "showgrid": False,
             "automargin": True,
         },
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        margin={"l": 8, "r": 44, "t": 8, "b": 8},
     )
 
 

@@ -121,7 +121,7 @@ def confusion(
 ) -> Response:
     """What is taken for what, among the categories that are confused most, for each subject."""
     with db.view() as view:
-        found = [performance_data.confusion(view, s, most) for s in _subjects(subject, by)]
+        found = performance_data.confusion(view, _subjects(subject, by), most)
     return answer(
         {
             "figures": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from label_quality.registry import metrics
@@ -38,9 +39,26 @@ class Confusion:
     categories: int
 
 
-def confusion(view: View, subject: Subject, most: int) -> Confusion | None:
-    """The categories that are confused most with each other first; None where nothing meets."""
-    rows = once(view, ("confusion", subject), lambda: _confusion_rows(view, subject))
+def confusion(view: View, subjects: Sequence[Subject], most: int) -> list[Confusion | None]:
+    """For each subject the categories that are confused most in any, so that matrices can be compared; None: nothing meets."""
+    of_each = [_confusion_rows(view, s) for s in subjects]
+    mixed = _mixed([row for rows in of_each for row in rows])
+    first = sorted(mixed, key=lambda name: (-mixed[name][0], -mixed[name][1], name))[:most]
+    names: list[str | None] = [*sorted(first), None]
+    place = {name: k for k, name in enumerate(names)}
+    found: list[Confusion | None] = []
+    for rows in of_each:
+        counts = [[0] * len(names) for _ in names]
+        for row in rows:
+            i, j = place.get(row["category_name"]), place.get(row["predicted_category_name"])
+            if i is not None and j is not None:
+                counts[i][j] = row["count"]
+        found.append(Confusion(names, counts, len(mixed)) if rows else None)
+    return found
+
+
+def _mixed(rows: list[Row]) -> dict[str, list[int]]:
+    """Of each category how often it was confused with another one, and how often it was not right at all."""
     mixed: dict[str, list[int]] = {}
     for row in rows:
         a, b, n = row["category_name"], row["predicted_category_name"], row["count"]
@@ -49,20 +67,14 @@ def confusion(view: View, subject: Subject, most: int) -> Confusion | None:
             if a != b:
                 entry[0] += n if a is not None and b is not None else 0
                 entry[1] += n
-    if not mixed:
-        return None
-    first = sorted(mixed, key=lambda name: (-mixed[name][0], -mixed[name][1], name))[:most]
-    names: list[str | None] = [*sorted(first), None]
-    place = {name: k for k, name in enumerate(names)}
-    counts = [[0] * len(names) for _ in names]
-    for row in rows:
-        i, j = place.get(row["category_name"]), place.get(row["predicted_category_name"])
-        if i is not None and j is not None:
-            counts[i][j] = row["count"]
-    return Confusion(names, counts, len(mixed))
+    return mixed
 
 
 def _confusion_rows(view: View, subject: Subject) -> list[Row]:
+    return once(view, ("confusion", subject), lambda: _count_confusion(view, subject))
+
+
+def _count_confusion(view: View, subject: Subject) -> list[Row]:
     if not subject.batch:
         return view.rows(
             "select category_name, predicted_category_name, count from confusion where model = ? and iou_type = ?",

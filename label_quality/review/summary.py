@@ -169,7 +169,7 @@ def _categories(rows: list[Row], error_type: str) -> charts.Figure | None:
     if not shown:
         return None
     link = {} if error_type == "any" else {"type": error_type}
-    return charts.bars(
+    made = charts.bars(
         [r["category_name"] for r in shown],
         [("rate", [r["rate"] for r in shown], charts.BAD)],
         title="estimated share of the category's labels; most expected errors first",
@@ -178,6 +178,10 @@ def _categories(rows: list[Row], error_type: str) -> charts.Figure | None:
         links=[link | {"category": r["category_name"]} for r in shown],
         percent=True,
     )
+    # The list is longer than its place, so the axis stands where it is seen.
+    made["layout"]["xaxis"]["side"] = "top"
+    made["layout"]["margin"] |= {"t": 44, "b": 6}
+    return made
 
 
 def _rate_in_words(row: Row) -> str:
@@ -242,7 +246,8 @@ def _per_category(rows: list[Row], kind: Kind) -> charts.Figure | None:
         xaxis={
             "tickvals": list(range(len(rows))),
             "ticktext": [charts.text(charts.shortened(r["category_name"], 16)) for r in rows],
-            "tickangle": -55,
+            "tickangle": -55 if len(rows) <= 40 else -90,
+            "tickfont": {"size": 11 if len(rows) <= 40 else 9},
             "automargin": True,
             "fixedrange": True,
             "showgrid": False,

@@ -20,6 +20,7 @@ const rates = new Chart({ label: "Error rates by type", empty: "Nothing was judg
 const categories = new Chart({ label: "Error rates by category", empty: "No category has an expected error of this type.",
   onclick: (link) => go("/", { ...link, batch: batches() }) });
 const ratesNote = h("p", { class: "soft small" });
+const reviewed = h("div", { class: "scroll" });
 const batchTable = h("section", { class: "card part wide", hidden: true });
 const kinds = h("div", { class: "segmented", role: "group", "aria-label": "Of what" }, Object.entries(KINDS).map(([kind, title]) =>
   h("button", { type: "button", data: { kind }, onclick: () => change({ kind, metric: "", x: "", y: "" }, showKind) }, title)));
@@ -45,18 +46,25 @@ document.getElementById("main").append(
   h("div", { class: "page-head" }, h("h1", {}, "Summary"), h("label", { class: "inline" }, h("span", { class: "soft" }, "Batch"), batch)),
   tiles, note,
   h("div", { class: "parts" },
-    part("Estimated label errors", null, rates.element, ratesNote),
+    part("Estimated label errors", null, rates.element, reviewed, ratesNote),
     part("By category", type, h("div", { class: "scroll tall" }, categories.element)),
     batchTable),
   h("div", { class: "page-head second" }, h("h2", {}, "Quality metrics"), kinds),
   h("div", { class: "parts" },
-    part("Outliers", null, outlierTiles, outliers.element, outliersNote, farthest),
-    part("Categories", null, h("div", { class: "scroll" }, perCategory.element), perCategoryNote),
-    part("Distribution", metric, distribution.element, distributionNote),
-    part("Two metrics", h("span", { class: "pair" }, x, h("span", { class: "soft" }, "by"), y), scatter.element, h("div", { class: "spread" }, scatterNote, selected))));
+    h("div", { class: "stack" },
+      part("Outliers", null, outlierTiles, outliers.element, outliersNote, farthest)),
+    h("div", { class: "stack" },
+      part("Categories", null, h("div", { class: "scroll" }, perCategory.element), perCategoryNote),
+      part("Distribution", metric, distribution.element, distributionNote)),
+    wide(part("Two metrics", h("span", { class: "pair" }, x, h("span", { class: "soft" }, "by"), y), scatter.element, h("div", { class: "spread" }, scatterNote, selected)))));
 
 function part(title, control, ...children) {
   return h("section", { class: "card part" }, h("header", {}, h("h3", {}, title), control), ...children);
+}
+
+function wide(section) {
+  section.classList.add("wide");
+  return section;
 }
 
 function select(label, options, run) {
@@ -117,10 +125,21 @@ async function showErrors() {
   note.textContent = `Simulated: no real model made the predictions of ${found.simulated.join(", ")}. They show how the program works, not how good a model is.`;
   const unjudged = found.rates.filter((r) => !r.judged && r.error_type !== "any").map((r) => words(r.error_type));
   ratesNote.textContent = `Rate = ${found.formula}, with the 95 % interval that follows if p_error is right. ${found.calibrated ? "" : "p_error is not calibrated: rates rank types, categories and batches, they do not measure. "}${unjudged.length ? `Not judged, for want of predictions: ${unjudged.join(", ")}. ` : ""}A click opens the queue.`;
+  reviewed.replaceChildren(reviewedRows(found.rates));
   batchTable.hidden = found.batches.length < 2;
   if (found.batches.length > 1) batchTable.replaceChildren(h("header", {}, h("h3", {}, "Batches")), batchRows(found.batches));
   document.body.dataset.ready = "yes";
   await Promise.all([rates.show(found.rates_figure), categories.show(found.categories_figure)]);
+}
+
+/** Estimates beside what people have found. */
+function reviewedRows(rows) {
+  const known = rows.filter((r) => r.judged).sort((a, b) => (a.error_type === "any") - (b.error_type === "any") || b.expected_errors - a.expected_errors);
+  return h("table", { class: "small" },
+    h("thead", {}, h("tr", {}, ["Type", "Expected errors", "Findings", "Reviewed", "Of them errors"].map((t) => h("th", {}, t)))),
+    h("tbody", {}, known.map((r) => h("tr", {},
+      h("td", {}, h("a", { href: `/?${queryOf({ type: r.error_type === "any" ? "" : r.error_type, batch: batches() })}` }, r.error_type === "any" ? "all together" : words(r.error_type))),
+      [r.expected_errors.toLocaleString("en-US", { maximumFractionDigits: 1, minimumFractionDigits: 1 }), count(r.findings), count(r.reviewed), r.reviewed ? `${count(r.accepted)} (${percent(r.accepted / r.reviewed)})` : "–"].map((c) => h("td", { class: "numbers" }, c))))));
 }
 
 function batchRows(rows) {
