@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -78,6 +79,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def inbox_path(self) -> Path:
         """The folder that the sensor watches."""
         return self.root_path / self.inbox
+
+
+def review_link(review_url: str, **filters: str) -> str:
+    """The address of the review page with these filters; "" where the settings name none."""
+    return f"{review_url.rstrip('/')}/?{urlencode(filters)}" if review_url else ""
 
 
 def load_settings(root: str | Path | None = None) -> Settings:

@@ -13,6 +13,7 @@ from label_quality.assets.step import Step, step, table_spec
 from label_quality.findings import build_finding_scores, build_findings
 from label_quality.rates import FORMULA, build_error_rates
 from label_quality.schema import ERROR_TYPES
+from label_quality.settings import review_link
 
 
 @dg.multi_asset(
@@ -62,7 +63,7 @@ def findings(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mate
         sheet = contact_sheet(s.con, s.run.delivery.images)
         if sheet:
             metadata["contact sheet"] = picture(sheet)
-        return s.result("findings", rows, metadata)
+        return s.result("findings", rows, metadata | _review(s))
 
 
 @dg.multi_asset(
@@ -109,6 +110,10 @@ def _rate_metadata(s: Step, table: list[dict[str, Any]]) -> dict[str, Any]:
         {kind: getattr(limits, kind).warn for kind in ERROR_TYPES},
     )
     metadata["formula"] = FORMULA
-    if s.store.settings.review_url:
-        metadata["review"] = dg.MetadataValue.url(s.store.settings.review_url)
-    return metadata
+    return metadata | _review(s)
+
+
+def _review(s: Step) -> dict[str, Any]:
+    """The link to the queue of this batch, where the settings say where the review page is served."""
+    link = review_link(s.store.settings.review_url, batch=s.batch)
+    return {"review": dg.MetadataValue.url(link)} if link else {}

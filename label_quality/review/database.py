@@ -4,7 +4,7 @@ Each published file gets, once, what the pages need beyond it, as tables of a da
 
 - queue: one row per finding, with what the queue filters and sorts by
 - verdicts, tags: what ``reviews.attach`` makes of the log, made again whenever the log has grown
-- decided: one row per finding that somebody decided; tagged: one row per finding and tag of its image, label or prediction
+- decided: one row per finding that somebody decided; tagged: one per finding (`row`) and tag of its image, label or prediction
 
 A publish while the server runs, and what somebody else decided, are seen by the next request.
 """
@@ -26,19 +26,23 @@ from label_quality.store import Reader, Store, StoreError
 Row = dict[str, Any]
 Values = Sequence[object] | Mapping[str, object]
 
-# `row` finds the finding itself again. `model_score` is the prediction's own score, `confidence` the calibrated one.
+# `row` and `picture`, places in their tables, find the finding and its image again, and are quick to join by.
+# `model_score` is the prediction's own score, `confidence` the calibrated one.
 _QUEUE = """
 create or replace table live.queue as
-select f.rowid as "row", f.batch, f.finding_id, f.error_type, f.image_id, f.annotation_id, f.model, f.prediction_id,
-       f.p_error, f.confidence, p.score as model_score, f.iou, f.width * f.height as area,
+select f.rowid as "row", i.rowid as picture, f.batch, f.finding_id, f.error_type, f.image_id, f.annotation_id, f.model,
+       f.prediction_id, f.p_error, f.confidence, p.score as model_score, f.iou, f.width * f.height as area,
        c.name as category, s.name as suggested_category, o.outcome, o.reason as outcome_reason
 from findings f
+join images i on i.batch = f.batch and i.image_id = f.image_id
 left join categories c on c.batch = f.batch and c.category_id = f.category_id
 left join categories s on s.batch = f.batch and s.category_id = f.suggested_category_id
 left join predictions p on p.batch = f.batch and p.model = f.model and p.prediction_id = f.prediction_id
 left join prediction_outcomes o on o.batch = f.batch and o.model = f.model and o.prediction_id = f.prediction_id
   and o.iou_type = 'bbox'
 """
+# Counting by what has few values is four times as fast when they are numbers inside.
+_FEW_VALUES = ("error_type", "batch", "model", "category", "outcome")
 _STATE = """
 create or replace table live.state as
 select left(coalesce(md5(string_agg(batch || run_id || committed_at, '|' order by batch)), ''), 12) as generation,
@@ -47,14 +51,17 @@ from _published
 """
 _DECIDED = """
 create or replace table live.decided as
-select batch, attached_finding_id as finding_id, arg_max(verdict, seq) as status, max(seq) as seq,
-       bool_or(disagreement) as disagreement,
-       list({'author': author, 'verdict': verdict, 'seq': seq, 'at': "at", 'note': note, 'fix': fix} order by seq) as verdicts
-from live.verdicts where attached_finding_id is not null group by all
+with standing as (
+  select batch, attached_finding_id as finding_id, arg_max(verdict, seq) as status, max(seq) as seq,
+         bool_or(disagreement) as disagreement,
+         list({'author': author, 'verdict': verdict, 'seq': seq, 'at': "at", 'note': note, 'fix': fix} order by seq) as verdicts
+  from live.verdicts where attached_finding_id is not null group by all
+)
+select q."row", s.* from standing s join live.queue q using (batch, finding_id)
 """
 _TAGGED = """
 create or replace table live.tagged as
-select distinct q.batch, q.finding_id, t.tag
+select distinct q."row", t.tag
 from live.queue q join live.tags t on t.batch = q.batch and t.image_id = q.image_id
 where t.kind = 'image' or (t.kind = 'annotation' and t.annotation_id = q.annotation_id)
    or (t.kind = 'prediction' and t.model = q.model and t.prediction_id = q.prediction_id)
@@ -144,6 +151,17 @@ def _state(con: duckdb.DuckDBPyConnection) -> tuple[str, int] | None:
 def _prepare(con: duckdb.DuckDBPyConnection) -> tuple[str, int]:
     con.execute("attach if not exists ':memory:' as live (read_write)")
     con.execute(_QUEUE)
+    for column in _FEW_VALUES:
+        kind = f"live.{column}_names"
+        con.execute(f"drop type if exists {kind}")
+        con.execute(
+            f"""create type {kind} as enum (
+                  select distinct {column} from live.queue where {column} is not null union select '' order by 1)"""
+        )
+    narrowed = ", ".join(f"{c}::live.{c}_names as {c}" for c in _FEW_VALUES)
+    con.execute(
+        f"create or replace table live.queue as select * replace ({narrowed}) from live.queue"
+    )
     con.execute(_STATE)
     state = _state(con)
     assert state is not None

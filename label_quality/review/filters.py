@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -20,9 +21,9 @@ COLUMNS = {
 # Findings with what was decided on them: `status` is open until somebody has.
 SOURCE = """(
   select q.*, coalesce(d.status, 'open') as status, coalesce(d.disagreement, false) as disagreement, d.seq
-  from live.queue q left join live.decided d using (batch, finding_id)
+  from live.queue q left join live.decided d using ("row")
 )"""
-_TAGGED = "(batch, finding_id) in (select (batch, finding_id) from live.tagged where list_contains(?, tag))"
+_TAGGED = '"row" in (select "row" from live.tagged where list_contains(?, tag))'
 
 
 class Filters(BaseModel, extra="forbid"):
@@ -42,10 +43,26 @@ class Filters(BaseModel, extra="forbid"):
     confidence_max: float = Field(1.0, ge=0, le=1)
 
     def conditions(self, without: str = "") -> tuple[str, list[Any]]:
-        """A condition over `SOURCE` and its values; `without` names a field that is left out."""
+        """A condition over `SOURCE` and its values; `without` names a list that is left out."""
+        ranges, choices = self.ranges(), self.choices(COLUMNS, without)
+        return f"{ranges[0]} and {choices[0]}", ranges[1] + choices[1]
+
+    def ranges(self) -> tuple[str, list[Any]]:
+        """The part of the condition that is about numbers and tags."""
         parts = ["p_error between ? and ?"]
         values: list[Any] = [self.p_min, self.p_max]
-        for field, column in COLUMNS.items():
+        if self.tag:
+            parts.append(_TAGGED)
+            values.append(self.tag)
+        if (self.confidence_min, self.confidence_max) != (0, 1):
+            parts.append("model_score between ? and ?")
+            values += [self.confidence_min, self.confidence_max]
+        return " and ".join(parts), values
+
+    def choices(self, columns: Mapping[str, str], without: str = "") -> tuple[str, list[Any]]:
+        """The part that is about lists, over other names of their `columns`."""
+        parts, values = ["true"], []
+        for field, column in columns.items():
             chosen = [c for c in getattr(self, field) if c]
             if not chosen or field == without:
                 continue
@@ -54,10 +71,4 @@ class Filters(BaseModel, extra="forbid"):
                 either = f"({either} or disagreement)"
             parts.append(either)
             values.append(chosen)
-        if self.tag and without != "tag":
-            parts.append(_TAGGED)
-            values.append(self.tag)
-        if (self.confidence_min, self.confidence_max) != (0, 1):
-            parts.append("model_score between ? and ?")
-            values += [self.confidence_min, self.confidence_max]
         return " and ".join(parts), values

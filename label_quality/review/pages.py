@@ -27,6 +27,14 @@ PAGES = {
     "performance": "Performance",
     "export": "Export",
 }
+# What ``queue.js`` imports, so that the browser need not find out file by file.
+_QUEUE_MODULES = [
+    f"{name}.js"
+    for name in (
+        *("shell", "list", "decisions", "stage", "panel", "filters", "cards", "progress", "keys"),
+        *("drafts", "shapes", "scenes", "questions", "chooser", "crop", "editor"),
+    )
+]
 _FOR_LONG = {"cache-control": "public, max-age=31536000, immutable"}
 
 
@@ -85,7 +93,7 @@ def _who(request: Request) -> str:
 @router.get("/")
 def queue(request: Request) -> Response:
     """The queue, the home page."""
-    return render(request, "queue")
+    return render(request, "queue", modules=_QUEUE_MODULES)
 
 
 @router.get("/static/{version}/plotly.min.js")

@@ -31,16 +31,25 @@ _SORTS = {
 _LAST = 20  # verdicts that the yield is taken from
 _FEW = 2  # errors among them, at which it may be time to stop
 
-# The columns of a finding as the page knows it; q is a row of `SOURCE`.
-_FINDING = f"""f.*, q.category, q.suggested_category, q.model_score, q.outcome, q.status, q.disagreement,
-  {content_hash("a")} as content_hash, {content_hash("o")} as other_content_hash, o.category_id as other_category_id,
-  a.iscrowd, a.segmentation_type <> 'none' as label_has_mask, d.verdicts, t.tags"""
-_FINDING_JOINS = """join findings f on f.rowid = q."row"
-  left join annotations a on a.batch = f.batch and a.annotation_id = f.annotation_id
-  left join annotations o on o.batch = f.batch and o.annotation_id = f.other_annotation_id
-  left join live.decided d on d.batch = f.batch and d.finding_id = f.finding_id
-  left join (select batch, finding_id, list(tag order by tag) as tags from live.tagged group by all) t
-    on t.batch = f.batch and t.finding_id = f.finding_id"""
+# All that the page knows of the findings of the CTE ``shown`` ("row" and what else is to come back). The large tables are
+# joined by one number each, which is several times as fast as by their keys; what came along is then sorted out.
+_DETAILS = f"""
+  found as materialized (
+    select s.*, f.* from shown s join findings f on f.rowid = s."row"
+  ), labels as materialized (
+    select batch, annotation_id, category_id, iscrowd, segmentation_type, {content_hash("a")} as content_hash
+    from annotations a
+    where annotation_id in (select annotation_id from found union all select other_annotation_id from found)
+  ), tags as (
+    select "row", list(tag order by tag) as tags from live.tagged semi join shown using ("row") group by all
+  )
+  select f.* exclude ("row"), q.category, q.suggested_category, q.model_score, q.outcome, coalesce(d.status, 'open') as status,
+         coalesce(d.disagreement, false) as disagreement, d.seq, d.verdicts, t.tags, a.iscrowd, a.content_hash,
+         o.content_hash as other_content_hash, o.category_id as other_category_id,
+         a.segmentation_type <> 'none' as label_has_mask
+  from found f join live.queue q using ("row") left join live.decided d using ("row") left join tags t using ("row")
+  left join labels a on a.batch = f.batch and a.annotation_id = f.annotation_id
+  left join labels o on o.batch = f.batch and o.annotation_id = f.other_annotation_id"""
 
 
 class Page(Filters):
@@ -57,22 +66,21 @@ class Page(Filters):
 
 @dataclass(frozen=True)
 class Key:
-    """The place of a group in the queue: its best value, and the image or finding, which tells groups of one value apart."""
+    """The place of a group in the queue: its best value, and the number of its image or finding in what is published."""
 
     value: float
-    batch: str
-    thing: int | str
+    number: int
 
     def encoded(self) -> str:
         """The key as a word that may stand in a URL."""
-        packed = msgspec.json.encode([self.value, self.batch, self.thing])
+        packed = msgspec.json.encode([self.value, self.number])
         return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
 def _key(text: str) -> Key:
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return Key(*msgspec.json.decode(raw, type=tuple[float, str, int | str]))
+        return Key(*msgspec.json.decode(raw, type=tuple[float, int]))
     except (msgspec.MsgspecError, binascii.Error, ValueError):
         raise Refused("this is not a place in the queue") from None
 
@@ -111,8 +119,9 @@ def find(view: View, batch: str, finding_id: str) -> Row | None:
 def find_many(view: View, keys: list[tuple[str, str]]) -> list[Row]:
     """Findings by batch and finding_id, in no order; those that are not there are left out."""
     return view.rows(
-        f"""with wanted as (select unnest(?::varchar[]) as batch, unnest(?::varchar[]) as finding_id)
-            select {_FINDING} from {SOURCE} q join wanted using (batch, finding_id) {_FINDING_JOINS}""",
+        f"""with wanted as (select unnest(?::varchar[]) as batch, unnest(?::varchar[]) as finding_id),
+            near as (select "row", batch, finding_id from live.queue semi join wanted using (finding_id)),
+            shown as (select "row" from near semi join wanted using (batch, finding_id)), {_DETAILS}""",
         [[b for b, _ in keys], [f for _, f in keys]],
     )
 
@@ -125,38 +134,43 @@ def _split(at: str) -> tuple[str, str]:
 def _groups(
     view: View, asked: Page, place: tuple[str, list[Any]]
 ) -> tuple[list[dict[str, Any]], bool]:
-    condition, values = asked.conditions()
-    best, forwards = ("max", "desc") if asked.order == "desc" else ("min", "asc")
+    forwards = asked.order
     backwards = bool(asked.before)
     outwards = {"desc": "asc", "asc": "desc"}[forwards] if backwards else forwards
-    tie = "desc" if backwards else "asc"
+    matching, values = _matching(asked)
     rows = view.rows(
-        f"""with matching as (
-              select "row", batch, {_thing(asked)} as thing, {_SORTS[asked.sort]} as value from {SOURCE} where {condition}
-            ), groups as (
-              select batch, thing, {best}(value) as best from matching group by batch, thing
-            ), chosen as (
+        f"""with {matching}, chosen as (
               select * from groups where {place[0]}
-              order by best {outwards}, batch {tie}, thing {tie} limit {asked.limit + 1}
-            )
-            select s.best, s.thing, m.value, {_FINDING}
-            from chosen s join matching m using (batch, thing) join {SOURCE} q on q."row" = m."row" {_FINDING_JOINS}
-            order by s.best {forwards}, s.batch, s.thing, m.value {forwards}, f.finding_id""",
+              order by best {outwards}, number {"desc" if backwards else "asc"} limit {asked.limit + 1}
+            ), shown as (
+              select s.best, m.* from chosen s join matching m using (number)
+            ), {_DETAILS}
+            order by f.best {forwards}, f.number, f.value {forwards}, f.finding_id""",
         [*values, *place[1]],
     )
     return _grouped(rows, asked.limit, backwards)
 
 
-def _thing(asked: Page) -> str:
-    return "image_id" if asked.group == "image" else "finding_id"
+def _matching(asked: Page) -> tuple[str, list[Any]]:
+    """CTEs ``matching`` (row, number, value of each finding shown) and ``groups`` (number, best), and their values."""
+    condition, values = asked.conditions()
+    number = "picture" if asked.group == "image" else '"row"'
+    best = "max" if asked.order == "desc" else "min"
+    groups = f"select number, {best}(value) as best from matching group by number"
+    if asked.group == "none":
+        groups = "select number, value as best from matching"
+    return (
+        f"""matching as (
+              select "row", {number} as number, {_SORTS[asked.sort]} as value from {SOURCE} where {condition}
+            ), groups as ({groups})""",
+        values,
+    )
 
 
 def _place(view: View, asked: Page) -> tuple[str, list[Any]]:
     """The condition that begins the page at its place, "true" for the first page."""
     if asked.after or asked.before:
         key, same = _key(asked.after or asked.before), ""
-        if isinstance(key.thing, int) != (asked.group == "image"):
-            raise Refused("this place is one of the queue grouped otherwise")
     else:
         found = _key_of(view, asked) if asked.at else None
         if found is None:
@@ -164,33 +178,27 @@ def _place(view: View, asked: Page) -> tuple[str, list[Any]]:
         key, same = found, "="
     greater, smaller = (">", "<") if asked.order == "desc" else ("<", ">")
     worse, later = (greater, "<") if asked.before else (smaller, ">")
-    return (
-        f"(best {worse} ? or (best = ? and (batch, thing) {later}{same} (?, ?)))",
-        [key.value, key.value, key.batch, key.thing],
-    )
+    condition = f"(best {worse} ? or (best = ? and number {later}{same} ?))"
+    return condition, [key.value, key.value, key.number]
 
 
 def _key_of(view: View, asked: Page) -> Key | None:
     """The place of the finding that a link names; None where it is not among those shown."""
-    batch, finding_id = _split(asked.at)
-    condition, values = asked.conditions()
-    best = "max" if asked.order == "desc" else "min"
+    matching, values = _matching(asked)
     row = view.row(
-        f"""with matching as (
-              select *, {_SORTS[asked.sort]} as value, {_thing(asked)} as thing from {SOURCE} where {condition}
-            )
-            select {best}(value) as best, any_value(thing) as thing from matching
-            where batch = ? and thing = (select thing from matching where batch = ? and finding_id = ?)
-            having count(*) > 0""",
-        [*values, batch, batch, finding_id],
+        f"""with {matching}
+            select best, number from groups where number = (
+              select m.number from matching m join live.queue q on q."row" = m."row"
+              where q.batch = ? and q.finding_id = ?)""",
+        [*values, *_split(asked.at)],
     )
-    return Key(row["best"], batch, row["thing"]) if row else None
+    return Key(row["best"], row["number"]) if row else None
 
 
 def _grouped(rows: list[Row], limit: int, backwards: bool) -> tuple[list[dict[str, Any]], bool]:
     groups: list[dict[str, Any]] = []
     for row in rows:
-        key = Key(row.pop("best"), row["batch"], row.pop("thing")).encoded()
+        key = Key(row.pop("best"), row.pop("number")).encoded()
         if not groups or groups[-1]["key"] != key:
             groups.append({"key": key, "findings": []})
         groups[-1]["findings"].append(row)
@@ -204,8 +212,7 @@ def _grouped(rows: list[Row], limit: int, backwards: bool) -> tuple[list[dict[st
 def facets(asked: Annotated[Filters, Query()], db: Database) -> Response:
     """How many findings there are for each value of each filter, the other filters as they are; and how far one is."""
     with db.view() as view:
-        counts = {field: _facet(view, asked, field) for field in COLUMNS}
-        counts["tag"] = _tag_facet(view, asked)
+        counts = {**_facets(view, asked), "tag": _tag_facet(view, asked)}
         return answer(
             {"facets": counts, "progress": _progress(view, asked), "generation": view.generation}
         )
@@ -218,23 +225,40 @@ def progress(asked: Annotated[Filters, Query()], db: Database) -> Response:
         return answer(_progress(view, asked))
 
 
-def _facet(view: View, asked: Filters, field: str) -> list[Row]:
-    condition, values = asked.conditions(without=field)
-    found = view.rows(
-        f"""select {COLUMNS[field]} as value, count(*) as n, count(*) filter (disagreement) as disagreements
-            from {SOURCE} where {condition} group by all having value is not null order by n desc, value""",
+def _facets(view: View, asked: Filters) -> dict[str, list[Row]]:
+    """Values and counts of each list filter. Findings are counted once, by all fields together; the rest is small."""
+    condition, values = asked.ranges()
+    own = {field: f'"{field}"' for field in COLUMNS}
+    parts = []
+    for field in COLUMNS:
+        chosen, more = asked.choices(own, without=field)
+        parts.append(
+            f"""select '{field}' as field, "{field}" as value, sum(n)::bigint as n,
+                       (sum(n) filter (disagreement))::bigint as disagreements
+                from cells where {chosen} and "{field}" is not null group by "{field}\""""
+        )
+        values += more
+    rows = view.rows(
+        f"""with cells as materialized (
+              select {", ".join(f'{column} as "{field}"' for field, column in COLUMNS.items())}, disagreement, count(*) as n
+              from {SOURCE} where {condition} group by all
+            )
+            {" union all ".join(parts)} order by n desc, value""",
         values,
     )
-    disagreements = sum(row.pop("disagreements") for row in found)
-    if field == "status" and disagreements:
-        found.append({"value": "disagreement", "n": disagreements})
+    found: dict[str, list[Row]] = {field: [] for field in COLUMNS}
+    for row in rows:
+        found[row["field"]].append({"value": row["value"], "n": row["n"]})
+    disagreements = sum(r["disagreements"] or 0 for r in rows if r["field"] == "status")
+    if disagreements:
+        found["status"].append({"value": "disagreement", "n": disagreements})
     return found
 
 
 def _tag_facet(view: View, asked: Filters) -> list[Row]:
-    condition, values = asked.conditions(without="tag")
+    condition, values = asked.model_copy(update={"tag": []}).conditions()
     return view.rows(
-        f"""select tag as value, count(*) as n from {SOURCE} join live.tagged using (batch, finding_id)
+        f"""select tag as value, count(*) as n from {SOURCE} join live.tagged using ("row")
             where {condition} group by all order by n desc, value""",
         values,
     )
@@ -245,7 +269,7 @@ def _progress(view: View, asked: Filters) -> dict[str, Any]:
     total = view.row(
         f"""with matching as (from {SOURCE} where {condition}),
             last as (select status from matching where status in ('accept', 'relabel', 'reject') order by seq desc limit {_LAST})
-            select count(*) as findings, count(distinct (batch, image_id)) as images,
+            select count(*) as findings, count(distinct picture) as images,
                    {", ".join(f"count(*) filter (status = '{s}') as {s}" for s in ("accept", "reject", "unsure", "relabel"))},
                    coalesce(sum(p_error) filter (status = 'open'), 0) as expected_left,
                    (select count(*) from last) as last, (select count(*) from last where status <> 'reject') as last_errors

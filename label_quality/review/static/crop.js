@@ -44,7 +44,8 @@ export class Crop {
   /** Shows `box` with `factor` times its size around it, at least `least` pixels, and no more than needed outside the image. */
   fit(box, factor = 1.8, least = 48) {
     this.fitted = { box, factor, least };
-    const side = [Math.max(box[2] * factor, box[2] + 24, least), Math.max(box[3] * factor, box[3] + 24, least)];
+    const { width: all, height: high } = this.image;
+    const side = [Math.min(Math.max(box[2] * factor, box[2] + 24, least), all * 1.03), Math.min(Math.max(box[3] * factor, box[3] + 24, least), high * 1.03)];
     const [x, y, width, height] = this.#widened([box[0] + box[2] / 2 - side[0] / 2, box[1] + box[3] / 2 - side[1] / 2, ...side]);
     const inside = (from, length, all) => (length >= all ? (all - length) / 2 : Math.min(Math.max(from, 0), all - length));
     this.view = [inside(x, width, this.image.width), inside(y, height, this.image.height), width, height];

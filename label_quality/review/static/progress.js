@@ -26,7 +26,7 @@ export class ProgressBar {
       h("strong", {}, `${count(decided)} of ${count(findings)}`), " findings decided",
       h("span", { class: "soft" }, ` in ${count(images)} ${images === 1 ? "picture" : "pictures"}`),
       last ? h("span", { class: "yield" }, `${errors} of the last ${last} were errors`) : null,
-      left >= 0.5 ? h("span", { class: "soft" }, `about ${count(left)} errors left`) : null].filter(Boolean));
+      left >= 0.5 ? h("span", { class: "soft left" }, `about ${count(left)} errors left`) : null].filter(Boolean));
     this.hint.hidden = !progress.time_to_stop;
     this.hint.textContent = `Only ${errors} of the last ${last} were errors. What is left under these filters is hardly worth the time: stop here, or look at another type.`;
   }

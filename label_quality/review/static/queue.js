@@ -69,12 +69,12 @@ async function load(at = "") {
   grouped.checked = state.group === "image";
   grid.clear();
   strip.clear();
-  countNow();
   try {
     await list.load(asked(), at);
   } catch (error) {
     say(error.message, "The queue could not be loaded.");
   }
+  countNow();
 }
 
 function change(values) {
