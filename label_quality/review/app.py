@@ -33,7 +33,7 @@ def create_app(settings: Settings, token: str | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(asyncio.to_thread(published.warm))
+        warming = asyncio.create_task(asyncio.to_thread(_warm, published))
         yield
         await warming
         published.close()
@@ -52,6 +52,13 @@ def create_app(settings: Settings, token: str | None = None) -> FastAPI:
     app.add_exception_handler(FileNotFoundError, _unpublished)
     app.add_exception_handler(StoreError, _unreadable)
     return app
+
+
+def _warm(published: Published) -> None:
+    """Ready before the first one asks. What is not there yet is said to whoever asks."""
+    published.warm()
+    with contextlib.suppress(FileNotFoundError, StoreError):
+        performance.warm(published)
 
 
 def _refused(_: Request, error: Exception) -> Response:

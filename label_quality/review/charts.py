@@ -28,7 +28,7 @@ LABEL, PREDICTION, GOOD, BAD, SOFT, FAINT = (
 )
 SERIES = ("--label", "--prediction", "--fix", "--unsure", "--relabel", "--bad")
 SEVERE, MODERATE = "--bad", "--moderate"
-_ROW, _MOST_TICKS = 24, 9
+_ROW, _MOST_TICKS, _STEEP = 24, 9, 15
 
 
 def text(value: object) -> str:
@@ -135,7 +135,7 @@ def histogram(
     """
     bins = len(found.counts)
     step = max(round(bins / _MOST_TICKS), 1)
-    ticks = list(range(0, bins + 1, step))
+    ticks = [k + 0.5 * found.whole for k in range(0, bins + (not found.whole), step)]
     shapes, notes = [], []
     for value, word in marks:
         place = _place(found, value)
@@ -161,9 +161,19 @@ def histogram(
                 "font": {"size": 10.5, "color": SOFT},
             }
         )
+    ends = list(zip(found.edges, found.edges[1:], strict=False))
     between = [
-        f"{compact(a)} to {compact(b)}" for a, b in zip(found.edges, found.edges[1:], strict=False)
+        compact((a + b) / 2) if found.whole else f"{compact(a)} to {compact(b)}" for a, b in ends
     ]
+    # Where nearly everything has one value, the rest is seen on a logarithmic scale only.
+    most, *others = [*sorted(found.counts, reverse=True), 0]
+    steep = most > _STEEP * max(others[0], 1) and others[0] > 0
+    counted = {
+        "type": "log",
+        "range": [-0.3, math.log10(most) * 1.04],
+        "title": {"text": "logarithmic"},
+        "nticks": 4,
+    }
     made = figure(
         [
             {
@@ -184,14 +194,14 @@ def histogram(
         xaxis={
             "title": {"text": text(name) + (" (logarithmic)" if found.log else "")},
             "tickvals": ticks,
-            "ticktext": [compact(found.edges[k]) for k in ticks],
+            "ticktext": [compact(found.edges[int(k)] + 0.5 * found.whole) for k in ticks],
             "range": [0, bins],
             "showgrid": False,
             "fixedrange": True,
             "zeroline": False,
         },
-        yaxis={"fixedrange": True, "rangemode": "tozero", "nticks": 5},
-        margin={"l": 46, "r": 12, "t": 22 if marks else 8, "b": 42},
+        yaxis={"fixedrange": True, **(counted if steep else {"rangemode": "tozero", "nticks": 5})},
+        margin={"l": 58 if steep else 46, "r": 12, "t": 22 if marks else 8, "b": 42},
     )
     made["layout"]["meta"] = {"edges": found.edges}
     return made
@@ -362,6 +372,7 @@ def matrix(
             "ticktext": [text(shortened(c or background, 16)) for c in columns],
             "tickangle": -50,
             "side": "top",
+            "zeroline": False,
             "fixedrange": True,
             "showgrid": False,
             "automargin": True,
@@ -371,6 +382,7 @@ def matrix(
             "tickvals": list(range(len(rows))),
             "ticktext": [text(shortened(r or background, 16)) for r in rows],
             "autorange": "reversed",
+            "zeroline": False,
             "fixedrange": True,
             "showgrid": False,
             "automargin": True,

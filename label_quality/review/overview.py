@@ -17,11 +17,15 @@ _MOST_CATEGORIES = 200
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many values lie in each of the bins between `edges`, one more than `counts`; equally wide, or their logarithms are."""
+    """How many values lie in each of the bins between `edges`, one more than `counts`; equally wide, or their logarithms are.
+
+    `whole`: each bin is about one whole number.
+    """
 
     edges: list[float]
     counts: list[int]
     log: bool
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,20 +55,28 @@ def overview(view: View, asked: Page) -> Overview:
 def histogram_of(
     view: View, shown: Shown, metric: MetricName, bins: int = BINS
 ) -> Histogram | None:
-    """The values of a metric among what is shown, without its own range; None where there is none."""
+    """The values of a metric among what is shown, without its own range; None where there is none.
+
+    Whole numbers have bins of their own, where there are few enough of them.
+    """
     made = condition(view, shown, without={f"range:{metric.name}"})
     value = f'm."{metric.name}"'
     where = f"{made.where} and isfinite({value})"
     ends = view.row(
-        f"select min({value}) as low, max({value}) as high, min({value}) filter ({value} > 0) as positive from {made.source} where {where}",
+        f"""select min({value}) as low, max({value}) as high, min({value}) filter ({value} > 0) as positive,
+                   bool_and({value} = floor({value})) as whole
+            from {made.source} where {where}""",
         made.values,
     )
     if ends is None or ends["low"] is None:
         return None
     low, high, positive = ends["low"], ends["high"], ends["positive"]
-    log = metric.log and positive is not None and high > positive
+    whole = ends["whole"] and high - low < bins
+    log = not whole and metric.log and positive is not None and high > positive
     scaled = f"ln(greatest({value}, {positive!r}))" if log else value
     start, stop = (math.log(positive), math.log(high)) if log else (low, high)
+    if whole:
+        start, stop, bins = low - 0.5, high + 0.5, round(high - low) + 1
     width = (stop - start) / bins
     if not width > 0:
         width, bins = 1.0, 1
@@ -77,7 +89,7 @@ def histogram_of(
     for row in rows:
         counts[max(row["place"], 0)] += row["n"]
     edges = [start + k * width for k in range(bins)] + [stop if bins > 1 else start]
-    return Histogram([math.exp(e) for e in edges] if log else edges, counts, log)
+    return Histogram([math.exp(e) for e in edges] if log else edges, counts, log, bool(whole))
 
 
 def facets(view: View, asked: Page) -> dict[str, list[Row]]:

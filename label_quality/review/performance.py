@@ -5,7 +5,6 @@ What is asked about are one or two subjects, each a model over all batches or ov
 
 from __future__ import annotations
 
-import threading
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -25,6 +24,8 @@ from label_quality.review.judged import Subject, judged
 from label_quality.review.pages import render
 
 router = APIRouter()
+
+_MANY = 500_000  # predictions from which matching takes seconds
 
 By = Literal["bbox", "segm"]
 Subjects = Annotated[list[str], Query(min_length=1, max_length=2)]
@@ -173,18 +174,15 @@ def gains(subject: Subjects, db: Database, by: By = "bbox") -> Response:
 
 
 def warm(published: Published) -> None:
-    """Match the first model in the background, so that the slider is ready when somebody comes to it."""
-
-    def run() -> None:
-        try:
-            with published.view() as view:
-                name = outcomes.first_model(view)
-                if name:
-                    judged(view, Subject(name))
-        except Exception:  # noqa: S110  whoever asks later is told
-            pass
-
-    threading.Thread(target=run, name="warm performance", daemon=True).start()
+    """What would keep the first one waiting, where there are many predictions: outcomes beside metrics, and the matching."""
+    with published.view() as view:
+        model = outcomes.first_model(view)
+        row = view.row("select count(*) as n from predictions")
+        if not model or row is None or row["n"] < _MANY:
+            return
+        for kind in outcomes.OUTCOMES:
+            outcomes.with_outcomes(view, kind, "bbox", "")
+        judged(view, Subject(model))
 
 
 def _subjects(texts: list[str], by: By) -> list[Subject]:

@@ -5,6 +5,7 @@ import { Filters } from "./explorer_filters.js";
 import { Tiles } from "./tiles.js";
 import { Viewer } from "./viewer.js";
 import { choose } from "./chooser.js";
+import { showHelp } from "./keys.js";
 
 const KINDS = { image: "Images", annotation: "Labels", prediction: "Predictions" };
 // One click away: what people look for first.
@@ -34,7 +35,7 @@ const VIEWS = {
 };
 const ORDER = { image: "desc", annotation: "asc", prediction: "desc" };
 const FILTERS = { batch: [], category: [], model: "", tag: [], image_tag: [], untagged: "", range: [], by: "bbox", outcome: [], reason: [], outlier: "", severity: "", error: [], cell: "", cell_batch: "", image: "", like: "" };
-const state = new UrlState({ kind: "annotation", ...FILTERS, sort: "", order: "", limit: 48, after: "", before: "", size: 190 });
+const state = new UrlState({ kind: "annotation", ...FILTERS, sort: "", order: "", limit: 48, after: "", before: "", size: 190, hide: [] });
 
 const known = await get("/api/explorer/known").catch((error) => {
   document.getElementById("main").append(h("div", { class: "nothing" }, h("h2", {}, "Nothing to explore"), h("p", {}, error.message)));
@@ -70,6 +71,9 @@ const viewer = new Viewer({
 const previous = h("button", { type: "button", onclick: () => turnPage("before") }, "Previous");
 const next = h("button", { type: "button", onclick: () => turnPage("after") }, "Next");
 const limit = h("select", { "aria-label": "How many on a page", onchange: () => change({ limit: +limit.value }) }, [24, 48, 96, 192].map((n) => h("option", { value: n }, `${n} on a page`)));
+const LAYERS = { labels: "Labels", predictions: "Predictions" };
+const layers = h("div", { class: "layers", role: "group", "aria-label": "Over the pictures" }, Object.entries(LAYERS).map(([name, title], k) =>
+  h("button", { type: "button", class: `layer ${name}`, data: { name }, title: `${title} on or off (${k + 1})`, onclick: () => toggleLayer(name) }, title)));
 const size = h("input", { type: "range", min: 110, max: 380, step: 10, value: state.size, "aria-label": "Size of the pictures", oninput: () => { state.change({ size: +size.value }); tiles.resize(state.size); } });
 const nothing = h("div", { class: "nothing", hidden: true });
 
@@ -79,9 +83,10 @@ document.getElementById("main").append(
     h("div", { class: "sorted-by" }, h("div", { class: "row" }, h("span", { class: "soft small" }, "Sort by"), sort, order), about),
     chart.element),
   h("div", { class: "explorer-tools" }, total, filterBar.chips,
-    h("label", { class: "inline end soft" }, "Size", size), limit),
+    h("span", { class: "end" }), layers, h("label", { class: "inline soft" }, "Size", size), limit),
   tiles.element, nothing, h("nav", { class: "pager", "aria-label": "Pages of the list" }, previous, next), bulk);
 tiles.resize(state.size);
+showLayers();
 
 // What is asked --------------------------------------------------------------------------------------------------
 
@@ -204,6 +209,22 @@ function sayNothing() {
   nothing.replaceChildren(h("h2", {}, "Nothing to show"), h("p", {}, `No ${KINDS[state.kind].toLowerCase().replace(/s$/, "")} with a value of ${words(sortOf())} fits these filters.`), clearButton());
 }
 
+/** Labels and predictions over the tiles, or not; "all" hides both, or shows them again. */
+function toggleLayer(name) {
+  const all = Object.keys(LAYERS);
+  const hidden = name === "all" ? (state.hide.length ? [] : all) : all.filter((one) => state.hide.includes(one) !== (one === name));
+  state.change({ hide: hidden });
+  showLayers();
+}
+
+function showLayers() {
+  for (const button of layers.children) {
+    const hidden = state.hide.includes(button.dataset.name);
+    button.setAttribute("aria-pressed", String(!hidden));
+    tiles.element.classList.toggle(`no-${button.dataset.name}`, hidden);
+  }
+}
+
 // Selecting and tagging ------------------------------------------------------------------------------------------
 
 function showBulk() {
@@ -249,6 +270,18 @@ const refreshFacets = settled(async () => filterBar.take(await get("/api/explore
 
 // Keys -----------------------------------------------------------------------------------------------------------
 
+const KEYS = {
+  "The list": [
+    [["t"], "", "Tag what is selected"], [["Ctrl+a"], "", "Select all on this page"], [["Escape"], "", "Select nothing"],
+    [["h"], "", "Nothing over the pictures"], [["1"], "", "Labels"], [["2"], "", "Predictions"], [["/"], "", "Filters"], [["?"], "", "These keys"],
+  ],
+  "One of them": [
+    [["ArrowRight", "j"], "", "Next"], [["ArrowLeft", "k"], "", "Previous"], [["t"], "", "Tag it"], [["+", "-"], "", "Zoom (or the wheel)"], [["0"], "", "To the object"],
+    [["9"], "", "Whole picture"], [["h"], "", "Nothing over the picture"], [["1", "2", "3", "4"], "", "Labels, predictions, masks, others"], [["Escape"], "", "Close"],
+  ],
+};
+document.getElementById("help").addEventListener("click", () => showHelp(KEYS));
+
 document.addEventListener("keydown", (event) => {
   if (event.target.closest?.("input:not([type=checkbox]):not([type=range]), select, textarea, dialog")) return;
   if (event.ctrlKey || event.metaKey) {
@@ -257,7 +290,9 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "Escape" && tiles.selected.size) tiles.clear();
   else if (event.key === "t" && tiles.selected.size) { event.preventDefault(); tagThings(tiles.chosen); }
-  else if (event.key === "PageDown" && event.shiftKey) turnPage("after");
+  else if (event.key === "h") toggleLayer("all");
+  else if (event.key === "1" || event.key === "2") toggleLayer(Object.keys(LAYERS)[event.key - 1]);
+  else if (event.key === "?") showHelp(KEYS);
   else if (event.key === "/") { event.preventDefault(); side.classList.toggle("open"); filterBar.focus(); }
 });
 window.addEventListener("popstate", () => location.reload());

@@ -37,7 +37,7 @@ export class Filters {
 
   show() {
     const { state, known, facets } = this;
-    const outcomes = (facets.outcome ?? []).reduce((sums, { outcome, n }) => sums.set(outcome, (sums.get(outcome) ?? 0) + n), new Map());
+    const outcomes = new Map(Object.keys(OUTCOMES[state.kind] ?? {}).map((outcome) => [outcome, (facets.outcome ?? []).filter((f) => f.outcome === outcome).reduce((sum, f) => sum + f.n, 0)]).filter(([, n]) => n));
     const reasons = (facets.outcome ?? []).filter((f) => f.reason);
     // Rebuilding takes the focus from a field that is typed into.
     const typing = this.sections.contains(document.activeElement) && document.activeElement.type === "search";
