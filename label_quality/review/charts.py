@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -444,6 +445,41 @@ def scatter(
         yaxis=axes[1],
         dragmode="select",
         margin={"l": 62, "r": 12, "t": 8, "b": 44},
+    )
+
+
+def places(rows: Sequence[dict[str, Any]], most: int = 6) -> Figure:
+    """Points of x and y in the colours of their categories, the `most` commonest by name and the rest together."""
+    counts = Counter(r["category_name"] for r in rows)
+    named = [name for name, _ in counts.most_common(most)]
+    groups = [(name, [r for r in rows if r["category_name"] == name]) for name in named]
+    rest = [r for r in rows if r["category_name"] not in named]
+    data = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": text(shortened(str(name), 18)),
+            "x": [r["x"] for r in some],
+            "y": [r["y"] for r in some],
+            "marker": {"color": colour, "size": 5, "opacity": 0.6, "line": {"width": 0}},
+            "text": [f"{text(r['category_name'])}, label {r['annotation_id']}" for r in some],
+            "customdata": [f"{r['batch']}/{r['annotation_id']}" for r in some],
+            "hovertemplate": "%{text}<extra></extra>",
+        }
+        for (name, some), colour in zip(
+            [*groups, ("others", rest)], [*SERIES[: len(groups)], FAINT], strict=True
+        )
+        if some
+    ]
+    hidden = {"showticklabels": False, "zeroline": False, "fixedrange": True}
+    return figure(
+        data,
+        height=380,
+        xaxis=hidden,
+        yaxis=hidden,
+        dragmode="select",
+        legend={"orientation": "h", "x": 0, "y": -0.02, "yanchor": "top"},
+        margin={"l": 10, "r": 10, "t": 8, "b": 10},
     )
 
 

@@ -69,6 +69,11 @@ def _near(table: str, key: str, found: str) -> str:
     return f"select * from {table} semi join ({found}) using ({key})"
 
 
+def _named(rows: str) -> str:
+    """The same rows with the name of their category; joined here, for a join of a dozen tables takes longer to plan than to run."""
+    return f"select n.*, c.name as category from ({rows}) n left join categories c using (batch, category_id)"
+
+
 def _of_cell(outcomes: str, cases: str, kind: Kind) -> str:
     """Outcomes that name the partner in the confusion matrix, which may be another than the one that gives the reason."""
     partner, key = (
@@ -84,7 +89,7 @@ def _of_cell(outcomes: str, cases: str, kind: Kind) -> str:
 def _of_images(_: Page) -> dict[str, str]:
     return {
         "_metrics_near": "select * from image_metrics semi join _page using (batch, image_id)",
-        "_labels_near": _near("annotations", "image_id", "select image_id from _page"),
+        "_labels_near": _named(_near("annotations", "image_id", "select image_id from _page")),
     }
 
 
@@ -94,18 +99,21 @@ def _of_labels(asked: Page) -> dict[str, str]:
         "_metrics_near": _near(
             "annotation_metrics", "annotation_id", "select annotation_id from _page"
         ).replace("select *", f"select *, {which}_class_annotation_id as other_annotation_id"),
-        "_labels_near": _near(
-            "annotations",
-            "annotation_id",
-            "select annotation_id from _page union select other_annotation_id from _metrics_near",
+        "_labels_near": _named(
+            _near(
+                "annotations",
+                "annotation_id",
+                "select annotation_id from _page union select other_annotation_id from _metrics_near",
+            )
         ),
         "_outcomes_near": _near(
             "label_outcomes", "annotation_id", "select annotation_id from _page"
         ),
-        "_predictions_near": _near(
-            "predictions", "prediction_id", "select prediction_id from _outcomes_near"
+        "_predictions_near": _named(
+            _near("predictions", "prediction_id", "select prediction_id from _outcomes_near")
         ),
-        "_findings_near": _near("findings", "annotation_id", "select annotation_id from _page"),
+        "_findings_near": """select batch, annotation_id, list(error_type order by p_error desc) as errors from findings
+            semi join (select annotation_id from _page) using (annotation_id) group by all""",
     }
 
 
@@ -113,10 +121,10 @@ def _of_predictions(_: Page) -> dict[str, str]:
     ids = "select prediction_id from _page"
     return {
         "_metrics_near": _near("prediction_metrics", "prediction_id", ids),
-        "_predictions_near": _near("predictions", "prediction_id", ids),
+        "_predictions_near": _named(_near("predictions", "prediction_id", ids)),
         "_outcomes_near": _near("prediction_outcomes", "prediction_id", ids),
-        "_labels_near": _near(
-            "annotations", "annotation_id", "select annotation_id from _outcomes_near"
+        "_labels_near": _named(
+            _near("annotations", "annotation_id", "select annotation_id from _outcomes_near")
         ),
     }
 
@@ -139,36 +147,30 @@ _SHOWN: dict[Kind, str] = {
         select {_IMAGE}, n.nearest_image_id, n.nearest_distance, n.duplicate_of, coalesce(l.labels, []) as labels
         from _page m {_OF_IMAGE} join _metrics_near n on n.batch = m.batch and n.image_id = m.image_id
         left join (
-          select batch, image_id, list({{{{'annotation_id': annotation_id, 'category': c.name, 'iscrowd': iscrowd,
-                                        'box': [a.x, a.y, a.width, a.height]}}}} order by annotation_id) as labels
-          from _labels_near a left join categories c using (batch, category_id) group by all
+          select batch, image_id, list({{{{'annotation_id': annotation_id, 'category': category, 'iscrowd': iscrowd,
+                                        'box': [x, y, width, height]}}}} order by annotation_id) as labels
+          from _labels_near group by all
         ) l on l.batch = m.batch and l.image_id = m.image_id""",
     "annotation": f"""
-        select {_IMAGE}, m.annotation_id, a.iscrowd, c.name as category, {_box("a", "box")},
-               o.model, o.outcome, o.reason, o.iou, p.prediction_id, p.score, pc.name as predicted_category, {_box("p", "predicted_box")},
-               x.annotation_id as other_annotation_id, xc.name as other_category, {_box("x", "other_box")},
+        select {_IMAGE}, m.annotation_id, a.iscrowd, a.category, {_box("a", "box")},
+               o.model, o.outcome, o.reason, o.iou, p.prediction_id, p.score, p.category as predicted_category,
+               {_box("p", "predicted_box")},
+               x.annotation_id as other_annotation_id, x.category as other_category, {_box("x", "other_box")},
                coalesce(f.errors, []) as errors
         from _page m {_OF_IMAGE}
         join _labels_near a on a.batch = m.batch and a.annotation_id = m.annotation_id
         join _metrics_near n on n.batch = m.batch and n.annotation_id = m.annotation_id
-        left join categories c on c.batch = m.batch and c.category_id = a.category_id
         left join _outcomes_near o on o.batch = m.batch and o.annotation_id = m.annotation_id
           and o.iou_type = {{by}} and o.model = {{model}}
         left join _predictions_near p on p.batch = m.batch and p.model = {{model}} and p.prediction_id = o.prediction_id
-        left join categories pc on pc.batch = m.batch and pc.category_id = p.category_id
         left join _labels_near x on x.batch = m.batch and x.annotation_id = n.other_annotation_id
-        left join categories xc on xc.batch = m.batch and xc.category_id = x.category_id
-        left join (
-          select batch, annotation_id, list(error_type order by p_error desc) as errors from _findings_near group by all
-        ) f on f.batch = m.batch and f.annotation_id = m.annotation_id""",
+        left join _findings_near f on f.batch = m.batch and f.annotation_id = m.annotation_id""",
     "prediction": f"""
-        select {_IMAGE}, m.model, m.prediction_id, p.score, c.name as category, {_box("p", "box")},
-               o.outcome, o.reason, o.iou, a.annotation_id, ac.name as label_category, {_box("a", "label_box")}
+        select {_IMAGE}, m.model, m.prediction_id, p.score, p.category, {_box("p", "box")},
+               o.outcome, o.reason, o.iou, a.annotation_id, a.category as label_category, {_box("a", "label_box")}
         from _page m {_OF_IMAGE}
         join _predictions_near p on p.batch = m.batch and p.model = m.model and p.prediction_id = m.prediction_id
-        left join categories c on c.batch = m.batch and c.category_id = p.category_id
         left join _outcomes_near o on o.batch = m.batch and o.model = m.model and o.prediction_id = m.prediction_id
           and o.iou_type = {{by}}
-        left join _labels_near a on a.batch = m.batch and a.annotation_id = o.annotation_id
-        left join categories ac on ac.batch = m.batch and ac.category_id = a.category_id""",
+        left join _labels_near a on a.batch = m.batch and a.annotation_id = o.annotation_id""",
 }

@@ -8,10 +8,11 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from label_quality.review import charts, items, overview
+from label_quality.review import charts, items, likeness, overview
 from label_quality.review.answers import Database, answer
 from label_quality.review.items import Page, sort_metric
 from label_quality.review.kinds import KINDS, SORTED_BY, Kind, metrics_of
+from label_quality.review.likeness import looking_model
 from label_quality.review.outcomes import first_model
 from label_quality.review.pages import render
 
@@ -46,6 +47,7 @@ def known(db: Database) -> Response:
                     for r in view.rows("select distinct model from models order by model")
                 ],
                 "first_model": first_model(view),
+                "looking_model": looking_model(view),
                 "masks": bool(
                     view.row(
                         "select 1 as there from label_outcomes where iou_type = 'segm' limit 1"
@@ -72,7 +74,7 @@ def counts(asked: Asked, db: Database) -> Response:
     """How many there are, and how the values of the metric lie that is sorted by."""
     with db.view() as view:
         found = overview.overview(view, asked)
-        metric = None if asked.like else sort_metric(view, asked)
+        metric = sort_metric(view, asked) if found.histogram else None
     figure = None
     if found.histogram and metric:
         name = f"{metric.name} [{metric.unit}]" if metric.unit else metric.name
@@ -80,6 +82,19 @@ def counts(asked: Asked, db: Database) -> Response:
             found.histogram, colour=_COLOURS[asked.kind], name=name, height=150
         )
     return answer({"total": found.total, "without_value": found.without_value, "figure": figure})
+
+
+@router.get("/api/explorer/map")
+def label_map(db: Database) -> Response:
+    """The map of labels: those that look alike to a model lie near each other. The commonest categories have colours."""
+    with db.view() as view:
+        found = likeness.label_map(view)
+    if found is None:
+        return answer({"figure": None, "model": "", "drawn": 0, "labels": 0})
+    figure = charts.places(found.rows)
+    return answer(
+        {"figure": figure, "model": found.model, "drawn": len(found.rows), "labels": found.labels}
+    )
 
 
 @router.get("/api/explorer/facets")

@@ -63,7 +63,7 @@ def page(view: View, asked: Page) -> Items:
 
 
 def sort_value(view: View, asked: Page, made: Condition) -> str:
-    """The expression that items are ordered by: a metric, or in how many of 64 bits a perceptual hash differs."""
+    """The expression that items are ordered by: a metric, in how many bits a perceptual hash differs, the place of a neighbour."""
     if asked.like:
         batch, image = key_of_image(asked.like)
         row = view.row(
@@ -73,6 +73,8 @@ def sort_value(view: View, asked: Page, made: Condition) -> str:
         if row is None or row["hash"] is None:
             raise Refused("this image was not measured, so nothing is known to look like it")
         return f"bit_count(xor({_bits('m.perceptual_hash')}, {made.bind(int(row['hash'], 16))}::ubigint))::double"
+    if asked.near:
+        return "near.place"
     return f'm."{sort_metric(view, asked).name}"'
 
 

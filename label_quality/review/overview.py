@@ -47,7 +47,7 @@ def overview(view: View, asked: Page) -> Overview:
     )
     assert row is not None
     histogram = None
-    if not asked.like:
+    if not (asked.like or asked.near):
         histogram = histogram_of(view, asked, sort_metric(view, asked))
     return Overview(row["valued"], row["n"] - row["valued"], histogram)
 

@@ -17,6 +17,7 @@ from label_quality.review.database import View
 from label_quality.review.judged import Subject, cases_of
 from label_quality.review.kept import once
 from label_quality.review.kinds import KEYS, Kind, known_metric
+from label_quality.review.likeness import looking_model, neighbours, on_map
 from label_quality.review.outcomes import OUTCOMES, first_model, with_outcomes
 
 
@@ -36,6 +37,8 @@ class Shown(BaseModel, extra="forbid"):
             `cell_batch`: the batch that the matrix is about, "" for all.
         image: ``batch/image_id``: what lies in that image.
         like: ``batch/image_id``: images, by how much they look like that one.
+        near: ``batch/annotation_id``: labels that look most like that one to a model.
+        map: ``x0:x1:y0:y1``: labels whose place on the map of labels lies in there.
     """
 
     kind: Kind = "annotation"
@@ -56,6 +59,8 @@ class Shown(BaseModel, extra="forbid"):
     cell_batch: str = ""
     image: str = ""
     like: str = ""
+    near: str = ""
+    map: str = ""
 
 
 @dataclass
@@ -226,6 +231,27 @@ def _like(_: View, shown: Shown, made: Condition) -> None:
     made.parts.append("m.perceptual_hash is not null")
 
 
+def _near(view: View, shown: Shown, made: Condition) -> None:
+    if shown.kind != "annotation":
+        raise Refused("only labels have neighbours")
+    found = neighbours(view, *key_of_image(shown.near))
+    made.joins.append(
+        f"join ({found}) near on near.batch = m.batch and near.annotation_id = m.annotation_id"
+    )
+
+
+def _map(view: View, shown: Shown, made: Condition) -> None:
+    try:
+        x0, x1, y0, y1 = (float(end) for end in shown.map.split(":"))
+    except ValueError:
+        raise Refused("a part of the map is x0:x1:y0:y1") from None
+    if shown.kind != "annotation" or not looking_model(view):
+        raise Refused("there is no map of these")
+    if not all(map(math.isfinite, (x0, x1, y0, y1))):
+        raise Refused("a part of the map has ends that are numbers")
+    _join(made, "semi", on_map((x0, x1), (y0, y1)), KEYS["annotation"])
+
+
 def _join(made: Condition, how: str, rows: str, keys: tuple[str, ...]) -> None:
     name = f"j{len(made.joins)}"
     on = " and ".join(f"{name}.{key} = m.{key}" for key in keys)
@@ -245,4 +271,6 @@ _FILTERS = {
     "cell": _cell,
     "image": _image,
     "like": _like,
+    "near": _near,
+    "map": _map,
 }

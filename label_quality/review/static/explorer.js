@@ -34,7 +34,7 @@ const VIEWS = {
   ],
 };
 const ORDER = { image: "desc", annotation: "asc", prediction: "desc" };
-const FILTERS = { batch: [], category: [], model: "", tag: [], image_tag: [], untagged: "", range: [], by: "bbox", outcome: [], reason: [], outlier: "", severity: "", error: [], cell: "", cell_batch: "", image: "", like: "" };
+const FILTERS = { batch: [], category: [], model: "", tag: [], image_tag: [], untagged: "", range: [], by: "bbox", outcome: [], reason: [], outlier: "", severity: "", error: [], cell: "", cell_batch: "", image: "", like: "", near: "", map: "" };
 const state = new UrlState({ kind: "annotation", ...FILTERS, sort: "", order: "", limit: 48, after: "", before: "", size: 190, hide: [] });
 
 const known = await get("/api/explorer/known").catch((error) => {
@@ -45,14 +45,15 @@ const known = await get("/api/explorer/known").catch((error) => {
 const sortOf = () => state.sort || known.sorted_by[state.kind];
 const orderOf = () => state.order || ORDER[state.kind];
 const filters = () => ({ kind: state.kind, ...Object.fromEntries(Object.keys(FILTERS).map((name) => [name, state[name]])) });
-const asked = () => ({ ...filters(), sort: sortOf(), order: state.like ? "asc" : orderOf() });
+const asked = () => ({ ...filters(), sort: sortOf(), order: fixed() ? "asc" : orderOf() });
+const fixed = () => Boolean(state.like || state.near); // the order follows from what is shown
 
 // The parts ------------------------------------------------------------------------------------------------------
 
 const kinds = h("div", { class: "segmented", role: "group", "aria-label": "What" }, Object.entries(KINDS).map(([kind, title]) =>
   h("button", { type: "button", data: { kind }, onclick: () => change({ kind, ...FILTERS, batch: state.batch, sort: "", order: "" }) }, title)));
 const views = h("div", { class: "views", role: "group", "aria-label": "Views" });
-const sort = h("select", { "aria-label": "Sort by", onchange: () => change({ sort: sort.value, like: "" }) });
+const sort = h("select", { "aria-label": "Sort by", onchange: () => change({ sort: sort.value, like: "", near: "" }) });
 const order = h("button", { type: "button", class: "icon order", onclick: () => change({ order: orderOf() === "asc" ? "desc" : "asc" }) });
 const about = h("p", { class: "soft small about clip" });
 const total = h("span", { class: "numbers total" });
@@ -64,10 +65,16 @@ const tiles = new Tiles({ onopen: (index) => viewer.open(tiles.items, index, sta
 const viewer = new Viewer({
   metrics: (kind) => known.metrics[kind],
   onlike: (item) => change({ ...FILTERS, kind: "image", batch: [], like: `${item.batch}/${item.image_id}`, sort: "", order: "" }),
+  near: Boolean(known.looking_model),
+  onnear: (item) => change({ ...FILTERS, near: `${item.batch}/${item.annotation_id}`, sort: "", order: "" }),
   onimage: (item, kind) => change({ ...FILTERS, kind, image: `${item.batch}/${item.image_id}`, sort: "", order: "" }),
   ontag: (item, remove, tag) => tagThings([item], remove, tag),
   onend: (step) => (step > 0 ? turnPage("after") : turnPage("before")),
 });
+const map = new Chart({ label: "Map of labels: those that look alike lie near each other", onclick: (label) => change({ ...FILTERS, near: label, sort: "", order: "" }),
+  onselect: (range) => range && change({ map: [...range.x, ...range.y].map((v) => +v.toPrecision(6)).join(":") }) });
+const mapNote = h("p", { class: "soft small" });
+const mapPart = h("details", { class: "card map-part", hidden: true, ontoggle: () => showMap() }, h("summary", {}, "Map of labels"), mapNote, map.element);
 const previous = h("button", { type: "button", onclick: () => turnPage("before") }, "Previous");
 const next = h("button", { type: "button", onclick: () => turnPage("after") }, "Next");
 const limit = h("select", { "aria-label": "How many on a page", onchange: () => change({ limit: +limit.value }) }, [24, 48, 96, 192].map((n) => h("option", { value: n }, `${n} on a page`)));
@@ -82,6 +89,7 @@ document.getElementById("main").append(
   h("section", { class: "card sorted", "aria-label": "Order and range" },
     h("div", { class: "sorted-by" }, h("div", { class: "row" }, h("span", { class: "soft small" }, "Sort by"), sort, order), about),
     chart.element),
+  mapPart,
   h("div", { class: "explorer-tools" }, total, filterBar.chips,
     h("span", { class: "end" }), layers, h("label", { class: "inline soft" }, "Size", size), limit),
   tiles.element, nothing, h("nav", { class: "pager", "aria-label": "Pages of the list" }, previous, next), bulk);
@@ -118,7 +126,7 @@ async function load({ counts = true, top = false, open = null } = {}) {
     cursor = { first: items[0]?.key ?? null, last: items.at(-1)?.key ?? null };
     previous.disabled = state.before ? !more : !state.after;
     next.disabled = state.before ? false : !more;
-    tiles.show(items, state.kind, { sort: state.like ? "likeness" : sortOf(), metric: metricOf(sortOf()) });
+    tiles.show(items, state.kind, { sort: state.like ? "likeness" : state.near ? "nearness" : sortOf(), metric: metricOf(sortOf()) });
     nothing.hidden = items.length > 0;
     if (!items.length) sayNothing();
     showBulk();
@@ -142,7 +150,7 @@ async function showCounts(mine) {
     total.title = without ? `${count(without)} more have no value of this metric` : "";
     if (without) total.append(h("span", { class: "soft small" }, ` · ${count(without)} without a value`));
     filterBar.take(facets);
-    chart.element.hidden = Boolean(state.like);
+    chart.element.hidden = fixed();
     await chart.show(withRange(overview.figure));
   } catch (error) {
     if (mine === turn && error.status !== 400) toast(error.message, { wrong: true });
@@ -184,15 +192,15 @@ function brush([from, to]) {
 function showControls() {
   for (const button of kinds.children) button.setAttribute("aria-pressed", String(button.dataset.kind === state.kind));
   sort.replaceChildren(...known.metrics[state.kind].map((m) => h("option", { value: m.name }, m.control ? `${words(m.name)} (control)` : words(m.name))));
-  if (state.like) sort.prepend(h("option", { value: "" }, "likeness"));
-  sort.value = state.like ? "" : sortOf();
-  const up = (state.like ? "asc" : orderOf()) === "asc";
+  if (fixed()) sort.prepend(h("option", { value: "" }, "likeness"));
+  sort.value = fixed() ? "" : sortOf();
+  const up = (fixed() ? "asc" : orderOf()) === "asc";
   order.replaceChildren(glyph(up ? "up" : "down"));
-  order.disabled = Boolean(state.like);
+  order.disabled = fixed();
   order.title = up ? "Smallest first" : "Largest first";
   order.setAttribute("aria-label", order.title);
   const metric = metricOf(sortOf());
-  about.textContent = state.like ? "Bits of 64 in which the perceptual hashes differ: 0 looks the same." : metric ? `${metric.description}${metric.unit ? ` [${metric.unit}]` : ""}` : "";
+  about.textContent = state.like ? "Bits of 64 in which the perceptual hashes differ: 0 looks the same." : state.near ? `Labels that look most like this one to ${known.looking_model}, the nearest first.` : metric ? `${metric.description}${metric.unit ? ` [${metric.unit}]` : ""}` : "";
   about.title = about.textContent;
   limit.value = String(state.limit);
   const there = new Set(known.metrics[state.kind].map((m) => m.name));
@@ -200,7 +208,18 @@ function showControls() {
     const on = Object.entries(values).every(([name, value]) => JSON.stringify(name === "sort" ? sortOf() : name === "order" ? orderOf() : state[name]) === JSON.stringify(value));
     return h("button", { type: "button", class: "chip", "aria-pressed": String(on), onclick: () => change({ ...FILTERS, batch: state.batch, category: state.category, sort: "", order: "", ...values }) }, title);
   }));
+  mapPart.hidden = state.kind !== "annotation" || !known.looking_model;
   filterBar.show();
+}
+
+let mapped = false;
+
+async function showMap() {
+  if (!mapPart.open || mapped) return;
+  mapped = true;
+  const found = await get("/api/explorer/map");
+  mapNote.textContent = `Labels that look alike to ${found.model} lie near each other${found.drawn < found.labels ? `: a sample of ${count(found.drawn)} of ${count(found.labels)}` : ""}. Draw a box to see what lies in it; a click shows what looks like that label.`;
+  await map.show(found.figure);
 }
 
 const clearButton = () => h("button", { type: "button", onclick: () => change({ ...FILTERS }) }, "Take all filters off");

@@ -10,7 +10,7 @@ const OUTCOMES = {
 };
 const ERRORS = ["wrong_class", "inaccurate", "duplicate", "spurious"];
 const AT_FIRST = 8;
-const GONE = { image: "", like: "", cell: "", cell_batch: "", outlier: "", severity: "" };
+const GONE = { image: "", like: "", near: "", map: "", cell: "", cell_batch: "", outlier: "", severity: "" };
 
 export class Filters {
   /** `change(values)` is called with what a person changed. */
@@ -141,6 +141,8 @@ export class Filters {
     if (state.outlier) chips.push(this.#chip(`${state.severity ? `${state.severity} ` : ""}outlier${state.outlier === "any" ? "" : ` by ${words(state.outlier)}`}`, off("outlier", "severity")));
     if (state.image) chips.push(this.#chip(`image ${state.image}`, off("image")));
     if (state.like) chips.push(this.#chip(`looks like ${state.like}`, off("like")));
+    if (state.near) chips.push(this.#chip(`looks like label ${state.near.split("/").at(-1)}`, off("near")));
+    if (state.map) chips.push(this.#chip("part of the map", off("map")));
     if (state.cell) chips.push(this.#chip(cellInWords(state.cell) + (state.cell_batch ? ` in ${state.cell_batch}` : ""), off("cell", "cell_batch")));
     this.chips.replaceChildren(...chips);
   }

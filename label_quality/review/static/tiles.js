@@ -103,7 +103,7 @@ export class Tiles {
     const open = h("button", { type: "button", class: "picture", "aria-label": `Open ${titleOf(item, this.kind)}`,
       onclick: (e) => { if (e.shiftKey || e.ctrlKey || e.metaKey) this.#toggle(index, e); else this.onopen(index); } }, frame);
     const tags = h("span", { class: "tags" }, item.tags.map((tag) => h("span", { class: "badge tag" }, tag)));
-    const unit = this.sort === "likeness" ? " bits" : this.metric?.unit ? ` ${this.metric.unit}` : "";
+    const unit = this.sort === "likeness" ? " bits" : this.sort === "nearness" ? "" : this.metric?.unit ? ` ${this.metric.unit}` : "";
     const tile = h("article", { class: "tile-card card", role: "listitem", data: { index } }, open, h("label", { class: "check" }, check),
       h("div", { class: "text" },
         h("div", { class: "line" }, h("strong", { class: "numbers", title: `${this.sort === "likeness" ? "likeness" : words(this.sort ?? "")} ${item.value}${unit}` }, short(item.value), h("span", { class: "soft unit" }, unit)), badge(item, this.kind)),

@@ -9,9 +9,9 @@ const LAYERS = { labels: "Labels", predictions: "Predictions", masks: "Masks", a
 const STILL = 4; // px that a pointer may move in a click
 
 export class Viewer {
-  /** onlike(item), onimage(item, kind), ontag(item, remove, tag), onend(step): there is no next (1) or previous (-1) on this page. */
-  constructor({ metrics, onlike, onimage, ontag, onend }) {
-    Object.assign(this, { metrics, onlike, onimage, ontag, onend, hidden: new Set(), turn: 0 });
+  /** `near`: whether similar labels are known. onlike(item), onnear(item), onimage(item, kind), ontag(item, remove, tag), onend(step): there is no next (1) or previous (-1) on this page. */
+  constructor({ metrics, onlike, near, onnear, onimage, ontag, onend }) {
+    Object.assign(this, { metrics, onlike, near, onnear, onimage, ontag, onend, hidden: new Set(), turn: 0 });
     this.frame = h("div", { class: "frame" });
     this.panel = h("aside", { class: "viewer-panel" });
     this.toggles = Object.fromEntries(Object.entries(LAYERS).map(([name, title], k) => [name,
@@ -125,7 +125,8 @@ export class Viewer {
         kind === "image" ? null : h("button", { type: "button", onclick: () => this.#leave(() => this.onimage(item, "annotation")) }, "Labels of this image"),
         kind === "image" ? h("button", { type: "button", onclick: () => this.#leave(() => this.onimage(item, "annotation")) }, `Its ${count(item.labels.length)} labels`) : null,
         h("button", { type: "button", onclick: () => this.#leave(() => this.onimage(item, "prediction")) }, "Predictions in this image"),
-        h("button", { type: "button", onclick: () => this.#leave(() => this.onlike(item)) }, "Similar images")),
+        h("button", { type: "button", onclick: () => this.#leave(() => this.onlike(item)) }, "Similar images"),
+        this.near && kind === "annotation" ? h("button", { type: "button", onclick: () => this.#leave(() => this.onnear(item)) }, "Similar labels") : null),
       h("dl", { class: "facts" }, facts.flat()),
       h("h3", {}, "Metrics"),
       h("dl", { class: "facts" }, known.flatMap((m) => [h("dt", { title: m.description }, words(m.name)), h("dd", { class: "numbers" }, item.metrics[m.name] === null ? "–" : `${short(item.metrics[m.name])}${m.unit ? ` ${m.unit}` : ""}`)])));

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from fastapi.testclient import TestClient
 from helpers.review_batch import LARGE_ID
@@ -59,7 +61,7 @@ def test_pages_forth_and_back_are_the_whole_order(
 ) -> None:
     whole = expected(measured_root, kind, "true", sort, order)
     assert len(whole) > 10
-    asked = {"kind": kind, "sort": sort, "order": order, "limit": 5}
+    asked = {"kind": kind, "sort": sort, "order": order, "limit": 9}
     forth: list[dict[str, Any]] = []
     more = True
     while more:
@@ -100,7 +102,8 @@ FILTERS: list[tuple[str, dict[str, Any], str]] = [
     ("image", {"batch": "second"}, "batch = 'second'"),
     ("annotation", {"batch": ["first", "second"]}, "true"),
     ("annotation", {"category": "cat"}, _CATEGORY.format("cat")),
-    ("annotation", {"category": NASTY}, "false"),  # no label has it
+    ("annotation", {"category": NASTY}, _CATEGORY.format(NASTY)),
+    ("annotation", {"category": "bird"}, "false"),
     ("prediction", {"category": NASTY}, _CATEGORY.format(NASTY)),
     ("image", {"category": "dog"}, "batch = 'first' and image_id = 2"),
     ("prediction", {"model": "other"}, "model = 'other'"),
@@ -113,6 +116,9 @@ FILTERS: list[tuple[str, dict[str, Any], str]] = [
     ("prediction", {"model": "other", "reason": ["duplicate", "background"]}, "model = 'other' and " + _OUTCOME.format("prediction", "prediction", "prediction", "reason in ('duplicate', 'background')")),
     ("annotation", {"error": "duplicate"}, "exists (from findings f where f.batch = m.batch and f.annotation_id = m.annotation_id and error_type = 'duplicate')"),
     ("annotation", {"outlier": "any"}, "exists (from outliers o where o.batch = m.batch and o.annotation_id = m.annotation_id and kind = 'annotation' and rule = 'robust')"),
+    ("annotation", {"outlier": "area", "severity": "severe"}, "batch = 'first' and annotation_id = 30"),
+    ("annotation", {"outlier": "any", "severity": "moderate"}, "false"),  # by the other rule only
+    ("image", {"outlier": "object_count"}, "batch = 'first' and image_id = 3"),
     ("annotation", {"image": "first/3"}, "batch = 'first' and image_id = 3"),
     ("prediction", {"image": "second/3"}, "batch = 'second' and image_id = 3"),
 ]  # fmt: skip
@@ -202,6 +208,61 @@ def test_similar_images_come_by_the_bits_in_which_they_differ(
         assert item["value"] == (int(own, 16) ^ int(other, 16)).bit_count()
     assert [i["value"] for i in found] == sorted(i["value"] for i in found)
     assert ask(measured, OVERVIEW, kind="image", like="first/2")["figure"] is None
+
+
+def _look(root: Path) -> None:
+    """What a model that was run on the pictures leaves: neighbours and a place on the map of each label."""
+    with duckdb.connect(str(root / "label_quality.duckdb")) as con:
+        con.execute(
+            """create table if not exists label_neighbours (batch varchar, model varchar, annotation_id bigint, image_id bigint,
+                 category_id bigint, neighbours bigint[], similarity double, agreement double, voted_category_id bigint,
+                 map_x double, map_y double);
+               insert into label_neighbours by name
+               select batch, 'looked' as model, annotation_id, image_id, category_id,
+                      [n.annotation_id for n in others if n.annotation_id <> a.annotation_id] as neighbours,
+                      a.annotation_id::double as map_x, -a.annotation_id::double as map_y
+               from annotations a join (
+                 select batch, list({'annotation_id': annotation_id} order by annotation_id desc)[:4] as others
+                 from annotations group by batch
+               ) using (batch) where a.annotation_id < 1000"""
+        )
+
+
+def test_similar_labels_and_the_map_where_a_model_has_looked(
+    measured_root: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "root"
+    own.mkdir()
+    for entry in measured_root.iterdir():
+        if entry.name not in ("readers", "reviews.db", "label_quality.duckdb"):
+            (own / entry.name).symlink_to(entry)
+    shutil.copy(measured_root / "label_quality.duckdb", own)
+    with client_of(own) as client:
+        assert ask(client, "/api/explorer/known")["looking_model"] == ""
+        assert ask(client, "/api/explorer/map")["figure"] is None
+        assert client.get(ITEMS, params={"near": "second/30"}).status_code == 400
+        assert client.get(ITEMS, params={"map": "0:1:0:1"}).status_code == 400
+    _look(own)
+    with client_of(own) as client:
+        assert ask(client, "/api/explorer/known")["looking_model"] == "looked"
+        found = ask(client, ITEMS, near="second/30")["items"]
+        ids = [i["annotation_id"] for i in found]
+        assert ids == [30, str(LARGE_ID), 41, 39, 31]
+        assert [i["value"] for i in found] == [0, 1, 2, 3, 4]
+        assert shown(client, "annotation", near="second/30")[0] == ("second", 30)
+        assert shown(client, "annotation", map="20:31:-31:0") == expected(
+            own, "annotation", "annotation_id between 20 and 31", "area", "asc"
+        )
+        drawn = ask(client, "/api/explorer/map")
+        places = sum(len(trace["x"]) for trace in drawn["figure"]["data"])
+        assert places == drawn["drawn"] == drawn["labels"] > 10
+        for wrong in (
+            {"near": "second/999"},
+            {"map": "1:2"},
+            {"map": "nan:1:2:3"},
+            {"kind": "image", "near": "second/30"},
+        ):
+            assert client.get(ITEMS, params=wrong).status_code == 400, wrong  # fmt: skip
 
 
 # Counts ---------------------------------------------------------------------------------------------------------
@@ -375,10 +436,10 @@ def test_unknown_words_are_refused(measured: TestClient, parameters: dict[str, A
     assert measured.get(ITEMS, params=parameters).status_code == 422
 
 
-@pytest.mark.parametrize("text", ["' or true --", NASTY, "%", "\\", "x" * 3000])
 @pytest.mark.parametrize("field", ["batch", "category", "tag", "image_tag", "error", "reason"])
-def test_values_are_values(measured: TestClient, field: str, text: str) -> None:
-    found = ask(measured, ITEMS, kind="annotation", **{field: text})
+def test_values_are_values(measured: TestClient, field: str) -> None:
+    texts = ["' or true --", "<b>", "%", "\\", "x" * 3000]
+    found = ask(measured, ITEMS, kind="annotation", **{field: texts})
     assert found["items"] == []
 
 
