@@ -114,7 +114,8 @@ def _measure(options: argparse.Namespace, start: float) -> dict[str, Any]:
     client.get("/api/queue/page")
     results["start and first page"] = time.perf_counter() - start
     results["requests"] = {
-        name: _times(run, options.repeats) for name, run in _requests(client).items()
+        name: _times(run, options.repeats)
+        for name, run in (_requests(client) | _requests_of_pages(client)).items()
     }
     if not options.no_browser:
         results["first content in a browser"] = _times(_browser(), min(options.repeats, 8))
@@ -178,6 +179,68 @@ def _requests(client: Client) -> dict[str, Callable[[], Any]]:
         "outlines of a picture": outlines,
         "decide, and read the finding again": decided_and_seen,
     }
+
+
+def _requests_of_pages(client: Client) -> dict[str, Callable[[], Any]]:
+    """What the Summary, the Explorer and the page of performance ask for. The first match of a model is timed by itself."""
+    chance = random.Random(2)
+    known = client.get("/api/explorer/known")
+    batch, model = known["batches"][0], known["first_model"]
+    subject = json.dumps([model, batch if len(known["batches"]) > 1 else ""])
+    categories = client.get("/api/performance/models")["categories"]
+    begin = time.perf_counter()
+    client.get("/api/performance/counts", subject=subject)
+    print(
+        f"matching a model at every stop of the slider, once: {time.perf_counter() - begin:.2f} s"
+    )
+    items, overview = "/api/explorer/items", "/api/explorer/overview"
+    last = {
+        kind: client.get(items, kind=kind, order="desc")["items"][-1]["key"]
+        for kind in ("image", "annotation", "prediction")
+    }
+    surest = {"kind": "prediction", "order": "desc", "outcome": "FP", "range": "confidence:0.75:"}
+
+    def some(kind: str) -> dict[str, Any]:
+        low = chance.uniform(0, 0.5)
+        metric = {"image": "random", "annotation": "random", "prediction": "confidence"}[kind]
+        return {"kind": kind, "category": chance.sample(categories, 2), "range": f"{metric}:{low}:"}
+
+    def slide() -> Any:
+        iou = chance.randrange(10, 96) / 100
+        return client.get("/api/performance/counts", subject=subject, iou=iou)
+
+    asked: dict[str, Callable[[], Any]] = {
+        "summary, errors": lambda: client.get("/api/summary/errors"),
+        "performance, slider": slide,
+        "performance, curves": lambda: client.get("/api/performance/curves", subject=subject),
+        "performance, confusion": lambda: client.get("/api/performance/confusion", subject=subject),
+        "explorer, false positives above 75 %": lambda: client.get(items, **surest),
+        "explorer, their counts": lambda: client.get(overview, **surest),
+        "explorer, near duplicates of labels": lambda: client.get(
+            items, kind="annotation", sort="same_class_iou", order="desc"
+        ),
+        "explorer, outliers": lambda: client.get(items, kind="annotation", outlier="any"),
+    }
+    for kind, place in last.items():
+        asked |= {
+            f"summary, {kind}s": lambda kind=kind: client.get("/api/summary/kind", kind=kind),
+            f"explorer, {kind}s, as it opens": lambda kind=kind: client.get(
+                items, kind=kind, order="desc"
+            ),
+            f"explorer, {kind}s, next page": lambda kind=kind, place=place: client.get(
+                items, kind=kind, order="desc", after=place
+            ),
+            f"explorer, {kind}s, two categories and a range": lambda kind=kind: client.get(
+                items, **some(kind)
+            ),
+            f"explorer, {kind}s, histogram and number": lambda kind=kind: client.get(
+                overview, **some(kind)
+            ),
+            f"explorer, {kind}s, counts beside filters": lambda kind=kind: client.get(
+                "/api/explorer/facets", **some(kind)
+            ),
+        }
+    return asked
 
 
 def _browser() -> Callable[[], Any]:

@@ -46,6 +46,9 @@ SHOTS = {
     "queue_dark": Shot("/?type=missing", ("a", "a", "r"), dark=True),
     "grid": Shot("/?view=grid", ("x", "ArrowRight", "x", "ArrowRight", "ArrowRight", "x"), ready=".finding .crop .box"),
     "narrow": Shot("/?type=inaccurate&p_min=0.05", width=800, height=1000),
+    "summary": Shot("/summary", ready=".chart[data-drawn] .point", height=1000),
+    "explorer": Shot("/explorer?kind=annotation&sort=same_class_iou&order=desc", ready=".tile-card .crop .box"),
+    "performance": Shot("/performance?compare=yes", ready=".chart[data-drawn] .point", height=1200),
     "keys": Shot("/", ("Shift+?",)),
 }  # fmt: skip
 

@@ -10,7 +10,17 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
-from label_quality.review import export, images, pages, queue, scenes, verdicts
+from label_quality.review import (
+    explorer,
+    export,
+    images,
+    pages,
+    performance,
+    queue,
+    scenes,
+    summary,
+    verdicts,
+)
 from label_quality.review.answers import Refused, answer
 from label_quality.review.database import Published
 from label_quality.review.security import Guard
@@ -24,7 +34,7 @@ def create_app(settings: Settings, token: str | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(asyncio.to_thread(published.warm))
+        warming = asyncio.create_task(asyncio.to_thread(_warm, published))
         yield
         await warming
         published.close()
@@ -36,13 +46,21 @@ def create_app(settings: Settings, token: str | None = None) -> FastAPI:
     app.state.published = published
     app.state.token = token
     app.add_middleware(Guard, token=token)
-    for room in (pages, queue, verdicts, scenes, images, export):
+    rooms = (pages, queue, summary, explorer, performance, export, verdicts, scenes, images)
+    for room in rooms:
         app.include_router(room.router)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(FileNotFoundError, _unpublished)
     app.add_exception_handler(StoreError, _unreadable)
     return app
+
+
+def _warm(published: Published) -> None:
+    """Ready before the first one asks. What is not there yet is said to whoever asks."""
+    published.warm()
+    with contextlib.suppress(FileNotFoundError, StoreError):
+        performance.warm(published)
 
 
 def _refused(_: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from helpers import coco_subset
-from helpers.published import publish
+from helpers.published import publish, refresh
 
 from label_quality.demo import make_demo
 
@@ -16,13 +16,19 @@ def demo_root(folder: Path) -> Path:
     demo = make_demo(folder / "demo", images=24)
     document = json.loads(demo.annotations.read_text("utf-8"))
     predictions = {m: json.loads(f.read_text("utf-8")) for m, f in demo.predictions.items()}
-    return publish(folder / "root", document, predictions, batch="demo", images=demo.images).root
+    images = demo.images
+    store = publish(
+        folder / "root", document, predictions, batch="demo", images=images, metrics=True
+    )
+    refresh(store)
+    return store.root
 
 
 def coco_root(folder: Path) -> Path:
     """186 images of COCO val2017 with the results of two models."""
     predictions = {model: coco_subset.results(model) for model in coco_subset.MODELS}
     images = coco_subset.FOLDER / "images"
-    return publish(
-        folder / "root", coco_subset.labels(), predictions, batch="coco", images=images
-    ).root
+    labels = coco_subset.labels()
+    store = publish(folder / "root", labels, predictions, batch="coco", images=images, metrics=True)
+    refresh(store)
+    return store.root

@@ -5,7 +5,7 @@ const SHOWN = 12;
 
 /** Resolves to one of `choices` ({text, detail, …}), to {text, isNew: true} where that is allowed, or to null. */
 export function choose(title, choices, { allowNew = false, current = "" } = {}) {
-  const input = h("input", { type: "search", placeholder: "Type to find", autocomplete: "off", spellcheck: "false", "aria-label": title,
+  const input = h("input", { type: "search", placeholder: allowNew ? "Type to find, or a new one" : "Type to find", autocomplete: "off", spellcheck: "false", "aria-label": title,
     role: "combobox", "aria-expanded": "true", "aria-controls": "choices" });
   const list = h("ul", { class: "choices", role: "listbox", id: "choices" });
   const dialog = h("dialog", { class: "chooser" }, h("div", { class: "dialog" }, h("h2", {}, title), input, list));
@@ -26,7 +26,7 @@ export function choose(title, choices, { allowNew = false, current = "" } = {}) 
     list.replaceChildren(...matching.map((choice, k) =>
       h("li", { role: "option", "aria-selected": String(k === at), onclick: () => take(k) },
         h("span", { class: "clip" }, choice.isNew ? `New: ${choice.text}` : choice.text), h("span", { class: "soft small numbers" }, choice.detail ?? ""))));
-    if (!matching.length) list.append(h("li", { class: "soft" }, "Nothing matches"));
+    if (!matching.length) list.append(h("li", { class: "soft" }, allowNew && !choices.length ? "None yet: type a new one" : "Nothing matches"));
     list.children[at]?.scrollIntoView({ block: "nearest" });
   }
 

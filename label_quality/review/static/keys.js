@@ -53,8 +53,8 @@ export function actionOf(event) {
 
 const SIGNS = { ArrowRight: "→", ArrowLeft: "←", Delete: "Del", Backspace: "⌫", Escape: "Esc", Enter: "↵" };
 
-export function showHelp() {
-  const groups = Object.entries(KEYS).map(([title, keys]) => h("section", {}, h("h3", {}, title),
+export function showHelp(keys_ = KEYS) {
+  const groups = Object.entries(keys_).map(([title, keys]) => h("section", {}, h("h3", {}, title),
     h("dl", {}, keys.flatMap(([names, , said]) => [h("dt", {}, names.flatMap((n) => n.split("+").length > 1 && n !== "+" ? [h("kbd", {}, n.replace("+", " "))] : [h("kbd", {}, SIGNS[n] ?? n.toUpperCase())])), h("dd", {}, said)]))));
   const dialog = h("dialog", { class: "help" }, h("div", { class: "dialog", tabindex: -1, autofocus: true }, h("h2", {}, "Keys"), h("div", { class: "help-groups" }, groups),
     h("footer", {}, h("button", { type: "button", class: "primary", onclick: () => dialog.close() }, "Close"))));

@@ -1,6 +1,6 @@
 """A root with a published batch, made of COCO-like dictionaries without a Dagster run: the same tables, step by step.
 
-What the audit computes from pixels is left out; findings, outcomes and rates are the real ones.
+Findings, outcomes and rates are the real ones; metrics too, where they are asked for, and what `refresh` computes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ import numpy as np
 from helpers import batch as batches
 from PIL import Image
 
-from label_quality.performance import build_outcomes
+from label_quality.metrics.build import build_image_and_annotation_metrics, build_prediction_metrics
+from label_quality.outliers import build_outliers
+from label_quality.performance import build_outcomes, build_performance, build_relations
+from label_quality.rates import OVERALL_ERROR_RATES
+from label_quality.registry import KINDS
 from label_quality.store import Store
 
 Record = dict[str, Any]
@@ -44,6 +48,7 @@ def publish(
     batch: str = "batch-1",
     images: Path | None = None,
     run: str = "run-1",
+    metrics: bool = False,
 ) -> Store:
     """Audit `document` (images, annotations, categories as COCO has them) and publish it below `root`.
 
@@ -59,19 +64,34 @@ def publish(
     build_outcomes(con)
     for table in ("prediction_outcomes", "label_outcomes"):
         con.execute(f"insert into {table} by name select * from new_{table}")
-    file = root / "delivered.json"
+    tables = list(_TABLES)
+    if metrics:
+        assert build_image_and_annotation_metrics(con, images) + build_prediction_metrics(con) == []
+        tables += [f"{kind}_metrics" for kind in KINDS]
+        for table in tables[-len(KINDS) :]:
+            con.execute(f"insert into {table} by name select * from new_{table}")
+    file = root / f"delivered-{batch}.json"
     root.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(document), "utf-8")
     store = Store(root)
     store.deliver(batch, file, images=images)
     root_name = "images" if images else None
     con.execute("update batches set image_root = ?, images_checked = ?", [root_name, bool(images)])
-    for table in _TABLES:
+    for table in tables:
         rows = con.sql(f"select * replace (? as batch) from {table}", params=[batch])
         store.run(batch, run).write(table, rows.to_arrow_table())
     store.commit(batch, run)
     store.publish()
     return store
+
+
+def refresh(store: Store) -> None:
+    """What the job of that name computes over all batches."""
+    with store.connect() as con:
+        rates = {"overall_error_rates": OVERALL_ERROR_RATES}
+        store.write_overall(
+            con, [build_outliers, build_performance, build_relations, lambda _: rates]
+        )
 
 
 def pictures(folder: Path, names: Iterable[str], size: tuple[int, int] = (200, 150)) -> Path:

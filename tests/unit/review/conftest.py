@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from helpers.published import pictures, publish
 from helpers.review_batch import document, predictions
+from measured_batches import measured_batches
 from review_tools import client_of
 
 
@@ -20,6 +21,19 @@ def published_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = pictures(folder / "images", [i["file_name"] for i in made["images"]])
     publish(folder / "root", made, predictions(), images=images)
     return folder / "root"
+
+
+@pytest.fixture(scope="session")
+def measured_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two batches with metrics, two models, and what is computed over all batches; nobody decides in it."""
+    return measured_batches(tmp_path_factory.mktemp("measured"))
+
+
+@pytest.fixture(scope="session")
+def measured(measured_root: Path) -> Iterator[TestClient]:
+    """The application on `measured_root`."""
+    with client_of(measured_root) as made:
+        yield made
 
 
 @pytest.fixture
