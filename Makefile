@@ -4,6 +4,8 @@ PYTHON ?=
 VENV ?= .venv
 VENV_BENCH ?= .venv-bench
 ARGS ?=
+# Extras to install with it, such as inference (5.5 GB); tests of what is not installed are skipped by name.
+EXTRAS ?=
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -100,7 +102,7 @@ endef
 $(READY): pyproject.toml
 	@$(call make_venv,$(VENV))
 	@echo "Installing label_quality and what it runs on into $(VENV) (a minute or two)"
-	@$(BIN)/python $(PIP) install --editable .
+	@$(BIN)/python $(PIP) install --editable '.$(if $(EXTRAS),[$(EXTRAS)])'
 	@touch $@
 
 # pip reads dependency groups from 25.1 on.
@@ -108,7 +110,7 @@ $(READY_DEV): pyproject.toml
 	@$(call make_venv,$(VENV))
 	@echo "Installing label_quality, what it runs on and what its tests need into $(VENV) (a minute or two)"
 	@$(BIN)/python $(PIP) install 'pip>=25.1'
-	@$(BIN)/python $(PIP) install --editable . --group dev
+	@$(BIN)/python $(PIP) install --editable '.$(if $(EXTRAS),[$(EXTRAS)])' --group dev
 	@touch $(READY) $@
 
 $(READY_BENCH): benchmarks/requirements.txt

@@ -7,6 +7,7 @@ What does not belong here: formulas (``matching``, ``metrics``, ``findings``, ``
 from __future__ import annotations
 
 from label_quality.assets.findings import error_rates, finding_scores, findings
+from label_quality.assets.inference import inference
 from label_quality.assets.ingest import ingest
 from label_quality.assets.matching import annotation_pairs, prediction_overlaps
 from label_quality.assets.metrics import image_and_annotation_metrics, prediction_metrics
@@ -19,6 +20,7 @@ from label_quality.assets.reviews import OF_THE_LOG
 BATCH_ASSETS = [
     ingest,
     import_predictions,
+    inference,
     predictions,
     quarantine,
     annotation_pairs,

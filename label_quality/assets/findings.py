@@ -5,7 +5,12 @@ from typing import Any
 
 import dagster as dg
 
-from label_quality.assets.checks import judge_rates, rate_specs
+from label_quality.assets.checks import (
+    INDEPENDENT_MODELS,
+    independent_models,
+    judge_rates,
+    rate_specs,
+)
 from label_quality.assets.contact_sheet import contact_sheet
 from label_quality.assets.metadata import bars, markdown_table, picture, rounded
 from label_quality.assets.resources import StoreResource
@@ -15,12 +20,17 @@ from label_quality.rates import FORMULA, build_error_rates
 from label_quality.schema import ERROR_TYPES
 from label_quality.settings import review_link
 
+_EVIDENCE = [
+    *("images", "annotations", "predictions", "prediction_overlaps", "annotation_pairs"),
+    "label_probes",
+]
+
 
 @dg.multi_asset(
     specs=[
         table_spec(
             "finding_scores",
-            ["images", "annotations", "predictions", "prediction_overlaps", "annotation_pairs"],
+            _EVIDENCE,
         )
     ]
 )
@@ -30,9 +40,7 @@ def finding_scores(
     """One row per suspected error: the evidence and its strength."""
     with step(context, store) as s:
         s.say("scoring disagreements")
-        s.run.view(
-            s.con, "images", "annotations", "predictions", "prediction_overlaps", "annotation_pairs"
-        )
+        s.run.view(s.con, *_EVIDENCE)
         left_out = build_finding_scores(s.con)
         rows = s.run.write_sql(s.con, "finding_scores", "select * from new_finding_scores")
         return s.result(
@@ -40,12 +48,15 @@ def finding_scores(
         )
 
 
-@dg.multi_asset(specs=[table_spec("findings", ["finding_scores", "annotations", "categories"])])
+@dg.multi_asset(
+    specs=[table_spec("findings", ["finding_scores", "annotations", "categories", "models"])],
+    check_specs=[INDEPENDENT_MODELS],
+)
 def findings(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[Any]:
     """The queue: every suspected error with its probability, its sentence and a suggested fix."""
     with step(context, store) as s:
         s.say("writing findings")
-        s.run.view(s.con, "finding_scores", "annotations", "categories", "images")
+        s.run.view(s.con, "finding_scores", "annotations", "categories", "images", "models")
         build_findings(s.con)
         rows = s.run.write_sql(s.con, "findings", "select * from new_findings")
         s.run.view(s.con, "findings")
@@ -63,7 +74,10 @@ def findings(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mate
         sheet = contact_sheet(s.con, s.run.delivery.images)
         if sheet:
             metadata["contact sheet"] = picture(sheet)
-        return s.result("findings", rows, metadata | _review(s))
+        saw = s.con.execute("select model from models where saw_labels order by model").fetchall()
+        (resting,) = s.con.execute("select count(*) filter (saw_labels) from findings").fetchone()  # type: ignore[misc]
+        check = independent_models([model for (model,) in saw], resting, rows)
+        return s.result("findings", rows, metadata | _review(s), [check])
 
 
 @dg.multi_asset(

@@ -173,6 +173,25 @@ def convert(
 
 
 @cli.command()
+@click.option(
+    "--batch", required=True, help="A batch that was audited before, or a folder of the inbox."
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    help="A model file's name, or torchvision's; may be given several times. Default: those of the settings, else "
+    "maskrcnn_resnet50_fpn_v2.",
+)
+@_ROOT
+def infer(batch: str, models: tuple[str, ...], root: Path | None) -> None:
+    """Run Mask R-CNN on a batch and audit it with what it says (needs the extra `inference`)."""
+    from label_quality.cli.infer import run_infer
+
+    sys.exit(run_infer(batch, models=models, root=root))
+
+
+@cli.command()
 @_ROOT
 @click.option(
     "--images",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from label_quality.schema.model import Column, Table
 from label_quality.schema.tables_in import INPUT_TABLES
+from label_quality.schema.tables_inference import INFERENCE_TABLES
 from label_quality.schema.tables_metrics import METRIC_TABLES
 from label_quality.schema.tables_out import OUTPUT_TABLES
 from label_quality.schema.tables_overall import OVERALL_TABLES
@@ -17,7 +18,12 @@ from label_quality.schema.tables_reviews import REVIEW_LOG, REVIEW_TABLES
 TABLES: dict[str, Table] = {
     t.name: t
     for t in (
-        *(*INPUT_TABLES, *METRIC_TABLES, *OUTPUT_TABLES, *PERFORMANCE_TABLES, *OVERALL_TABLES),
+        *INPUT_TABLES,
+        *INFERENCE_TABLES,
+        *METRIC_TABLES,
+        *OUTPUT_TABLES,
+        *PERFORMANCE_TABLES,
+        *OVERALL_TABLES,
         *REVIEW_TABLES,
     )
 }

@@ -110,6 +110,7 @@ OUTPUT_TABLES = (
             Column("p_error", "DOUBLE", "Probability that a person would call this an error; the score itself while uncalibrated"),
             Column("calibrated", "BOOLEAN", "Whether p_error was calibrated"),
             Column("calibration_version", "VARCHAR", "Version of the calibration; NULL while there is none", "", True),
+            Column("saw_labels", "BOOLEAN", "Whether it rests on a model that was trained on these labels, by the settings"),
             Column("reason", "VARCHAR", "Why, in a sentence that a person can check on the picture"),
             Column("rule_version", "VARCHAR", "Version of the rule that made the finding"),
         ),

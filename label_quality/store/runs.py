@@ -140,6 +140,11 @@ class BatchRun:
             return _table(table).arrow_schema().empty_table().select(wanted)
         return read_arrow(_table(table), self.root / file, wanted)
 
+    def rows(self, table: str) -> int:
+        """How many rows `table` has, 0 where there is no such version."""
+        file = self._read(table)
+        return int(pq.read_metadata(self.root / file).num_rows) if file else 0
+
     def written(self) -> dict[str, str]:
         """The latest version of every table that this run wrote: table -> file below the root."""
         found = {name: self._attempts(name) for name, t in TABLES.items() if t.per_batch}

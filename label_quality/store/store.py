@@ -98,6 +98,10 @@ class Store:
         )
         return self._manifests.replace(batch, run_id, delivery, tables, self.settings.keep_versions)
 
+    def inference_folder(self, batch: str) -> Path:
+        """Where finished chunks of inference on `batch` are kept until they are no longer true."""
+        return self.root / "inference" / check_batch(batch)
+
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A connection to memory with the limits of the settings; it spills below the root. Close it to free what it holds."""
         return instances.connection(self.settings.duckdb, self._spill)
