@@ -5,5 +5,5 @@ from __future__ import annotations
 from label_quality.metrics.control import random_control
 
 METRICS = (
-    random_control("prediction", "model", "prediction_id", needs=frozenset({"predictions"})),
+    random_control("prediction", "prediction_id", needs=frozenset({"predictions"})),
 )
