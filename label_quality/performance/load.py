@@ -52,7 +52,7 @@ qualify row_number() over (partition by batch, image_id, category_id order by sc
   > {MAX_DETECTIONS}
 """
 _DETECTIONS = """
-select k.c, s.i, p.score, p.width * p.height as area, o.first + p.prediction_id as key
+select k.c, s.i, p.score, coalesce(p.mask_area, p.width * p.height) as area, o.first + p.prediction_id as key
 from predictions p join _categories k using (batch, category_id) join _images s using (batch, image_id)
   join _offsets o using (batch) anti join _beyond b on b.batch = p.batch and b.prediction_id = p.prediction_id
 where p.model = $model and {masks}
@@ -84,7 +84,7 @@ class Data:
         bounds: (C + 1,) where the detections of each category begin and end.
         image: (D,) number of the image, over all batches.
         score: (D,) confidence, 0 to 1.
-        area: (D,) width × height of the box, px². COCOeval takes it for masks too, where results have boxes.
+        area: (D,) width × height of the box, px², for masks too; of results without boxes the mask's: as pycocotools' loadRes.
         key: (D,) names the prediction: the prediction ids of all batches, laid end to end (``_offsets`` says where).
         annotation_id: (L,) COCO id of the label; they stand by batch and id.
         label_category: (L,) number of the category.

@@ -173,7 +173,7 @@ def _axes(x_name: str, y_name: str, ticks: Sequence[tuple[float, str]]) -> Marku
         Markup('<text class="tick x" x="{}" y="{}">{}</text>').format(
             _n(_MARGIN + _SIDE * x), bottom + 15, text
         )
-        for x, text in ticks
+        for x, text in _apart(ticks)
     ]
     parts.append(
         Markup('<text class="axis x" x="{}" y="{}">{}</text>').format(
@@ -186,6 +186,24 @@ def _axes(x_name: str, y_name: str, ticks: Sequence[tuple[float, str]]) -> Marku
         )
     )
     return Markup("").join(parts)
+
+
+def _apart(ticks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Those of the ticks, from the left, whose texts do not run into each other; the last is always among them."""
+    kept: list[tuple[float, str]] = []
+    for x, text in ticks:
+        if x == ticks[-1][0]:
+            while len(kept) > 1 and _collide(kept[-1], (x, text)):
+                kept.pop()
+        elif kept and _collide(kept[-1], (x, text)):
+            continue
+        kept.append((x, text))
+    return kept
+
+
+def _collide(left: tuple[float, str], right: tuple[float, str]) -> bool:
+    half = _LETTER * (len(left[1]) + len(right[1])) / 2
+    return (right[0] - left[0]) * _SIDE < half + _LETTER
 
 
 def _legend(parts: Sequence[str], x: int, style: str) -> Markup:

@@ -119,13 +119,18 @@ def _important(row: Row) -> Bar:
 def _binned(rows: Sequence[Row], name: str) -> Markup:
     """One metric: each bin as wide as the share of objects in it, so that the width of a step is a count."""
     total = sum(r["count"] for r in rows)
-    points, interval, ticks, done = [], [], [(0.0, compact(rows[0]["low"]))], 0
+    span = rows[-1]["high"] - rows[0]["low"]
+
+    def tick(value: float) -> str:
+        """What subtracting pixels leaves of nothing (5e-14) is 0."""
+        return compact(0 if abs(value) < 1e-9 * span else value)
+
+    points, interval, ticks, done = [], [], [(0.0, tick(rows[0]["low"]))], 0
     for r in rows:
         points += [(done / total, r["value"]), ((done + r["count"]) / total, r["value"])]
         interval += [(r["value_low"], r["value_high"])] * 2
         done += r["count"]
-        text = compact(r["high"])
-        if done / total - ticks[-1][0] >= 0.19 and text != ticks[-1][1]:
+        if (text := tick(r["high"])) != ticks[-1][1]:
             ticks.append((done / total, text))
     measure = _MEASURES[rows[0]["measure"]]
     return lines(
