@@ -229,12 +229,12 @@ def _points(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{_n(_MARGIN + _SIDE * x)},{_n(bottom - _SIDE * y)}" for x, y in points)
 
 
-def compact(value: float) -> str:
+def compact(value: float, digits: int = 3) -> str:
     """A number in a few characters: 0.0123, 12.3, 1,230, 12.3k, 4.56M."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
-            return f"{value / (1e3 if letter == 'k' else size):.3g}{letter}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+            return f"{value / (1e3 if letter == 'k' else size):.{digits}g}{letter}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
 def _short(text: str, length: int = 28) -> str:
