@@ -29,6 +29,8 @@ from label_quality.store.manifests import Manifest
 from label_quality.store.names import check_batch, check_run
 from label_quality.store.scan import quoted, read_arrow, show
 
+_WORDS = 1_000  # values in the dictionary of a column: names repeat, numbers hardly do, and trying them costs as much as writing
+
 
 class BatchRun:
     """One run of one batch, as one step sees it. Made by `Store.run`."""
@@ -100,7 +102,8 @@ class BatchRun:
             metadata = quoted(self._lineage(table, file))
             con.execute(
                 f"COPY ({conform_sql(con, schema, sql)}) TO {quoted(temporary)} "
-                f"(FORMAT parquet, COMPRESSION snappy, KV_METADATA {{{KEY}: {metadata}}})"
+                f"(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT {_WORDS}, "
+                f"KV_METADATA {{{KEY}: {metadata}}})"
             )
             return check_written(temporary, schema, self.batch)
 

@@ -16,6 +16,7 @@ from label_quality.store.reviews import Entry
 sys.path.insert(0, str(Path(__file__).parent / "store"))
 from store_rows import add_verdict
 from store_rows import audit as write_batch
+from store_rows import refresh
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 [Entry(author="a", action="tag", batch=batch, image_id=1, kind="image", tag="t")]
             )
     store.publish()
+    refresh(store)
     return store.root
 
 
@@ -121,3 +123,33 @@ def test_an_open_audit_sees_what_is_published_later(tmp_path: Path) -> None:
     write_batch(store, "b2", "r1")
     store.publish()
     assert set(opened.images()["batch"]) == {"b1", "b2"}
+
+
+def test_metrics_of_a_batch(audit: Audit) -> None:
+    for name in ("image_metrics", "annotation_metrics", "prediction_metrics"):
+        found = getattr(audit, name)("b2")
+        assert set(found["batch"]) == {"b2"}
+        assert list(found.columns) == list(TABLES[name].column_names)
+    assert audit.prediction_metrics(model="none").empty
+
+
+def test_what_is_over_all_batches(audit: Audit) -> None:
+    assert list(audit.outliers()["score"]) == [9, 4]
+    assert list(audit.outliers("annotation", "area")["metric"]) == ["area"]
+    assert list(audit.performance(iou_type="bbox")["category_name"].isna()) == [True, True, False]
+    assert audit.performance(iou_type="segm").empty
+    assert audit.confusion()["count"].sum() == 12
+    assert list(audit.metric_importance()["metric"]) == ["area", "random"]
+    assert len(audit.performance_by_metric(metric="none")) == 0
+
+
+def test_outliers_by_encord_actives_rule(audit: Audit) -> None:
+    found = audit.encord_outliers("annotation", "area")
+    assert list(found["batch"]) == ["b1", "b2"]
+    assert found[["value", "low", "high", "severity"]].drop_duplicates().values.tolist() == [
+        [500.0, 1.0, 100.0, "severe"]
+    ]
+    assert audit.encord_outliers("image", "brightness").empty
+    for kind, metric in (("annotation", "none"), ("annotation", "random"), ("model", "area")):
+        with pytest.raises(ValueError, match="has no metric"):
+            audit.encord_outliers(kind, metric)

@@ -92,6 +92,8 @@ def content(table: str, batch: str, marker: str) -> pa.Table:
         "imported_predictions": {"model": ["m"], "prediction_id": [0]},
         "models": {"model": ["m"], "predictions_kept": [1]},
         "prediction_overlaps": {"model": ["m"], "assigned": [True], "same_category": [True]},
+        "annotation_metrics": {"annotation_id": [1], "area": [500.0]},
+        "image_metrics": {"image_id": [1], "nearest_image_id": [2], "nearest_distance": [0]},
         "error_rates": {"error_type": ["any"], "rate": [0.2], "judged": [True]},
     }
     return rows(table, batch, **ids.get(table, {}))
@@ -110,6 +112,52 @@ def write_steps(
             run.read(table, [])
         for table in wanted:
             run.write(table, content(table, batch, marker or run_id))
+
+
+OVERALL: dict[str, dict[str, list[Any]]] = {
+    "outliers": {
+        "kind": ["annotation", "image"],
+        "metric": ["area", "width"],
+        "rule": ["robust", "robust"],
+        "score": [4.0, 9.0],
+    },
+    "outlier_bounds": {
+        "kind": ["annotation"],
+        "metric": ["area"],
+        "rule": ["encord"],
+        "low": [1.0],
+        "high": [100.0],
+        "severe_high": [400.0],
+    },
+    "performance": {
+        "iou_type": ["bbox"] * 3,
+        "metric": ["AP", "AP50", "AP"],
+        "category_name": [None, None, "cat"],
+        "area": ["all"] * 3,
+        "max_dets": [100] * 3,
+        "value": [0.25, 0.5, 0.75],
+    },
+    "confusion": {
+        "iou_type": ["bbox"] * 2,
+        "category_name": ["cat", "cat"],
+        "predicted_category_name": ["cat", "dog"],
+        "count": [9, 3],
+    },
+    "metric_importance": {"metric": ["area", "random"], "importance": [0.5, 0.0]},
+    "performance_by_metric": {"target": ["annotation"]},
+}
+
+
+def refresh(store: Store) -> None:
+    """Write the tables over all batches that are named in `OVERALL`, and publish."""
+
+    def made_up(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+        for name, columns in OVERALL.items():
+            con.register(f"_{name}", rows(name, **columns))
+        return {name: f"from _{name}" for name in OVERALL}
+
+    with store.connect() as con:
+        store.write_overall(con, [made_up])
 
 
 def audit(store: Store, batch: str, run_id: str) -> None:
