@@ -29,6 +29,9 @@ from label_quality.store.manifests import Manifest
 from label_quality.store.names import check_batch, check_run
 from label_quality.store.scan import quoted, read_arrow, show
 
+_ROW_GROUP = 122_880  # rows: DuckDB's own, and what one of its threads reads at a time
+_DICTIONARY = 1000  # values of a column from which on DuckDB no longer looks for repeated ones: names have fewer
+
 
 class BatchRun:
     """One run of one batch, as one step sees it. Made by `Store.run`."""
@@ -80,7 +83,7 @@ class BatchRun:
                     conformed = conform_arrow(chunk, schema, self.batch)
                     if pending:
                         pending.result()
-                    pending = background.submit(parquet.write_table, conformed)
+                    pending = background.submit(parquet.write_table, conformed, _ROW_GROUP)
 
             yield write
             with _told(table):
@@ -100,7 +103,8 @@ class BatchRun:
             metadata = quoted(self._lineage(table, file))
             con.execute(
                 f"COPY ({conform_sql(con, schema, sql)}) TO {quoted(temporary)} "
-                f"(FORMAT parquet, COMPRESSION snappy, KV_METADATA {{{KEY}: {metadata}}})"
+                f"(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT {_DICTIONARY}, "
+                f"KV_METADATA {{{KEY}: {metadata}}})"
             )
             return check_written(temporary, schema, self.batch)
 
