@@ -191,10 +191,13 @@ def _encoding(table: Table) -> dict[str, Any]:
     """How the columns of `table` are written.
 
     Numbers hardly repeat, and a dictionary of them costs more time than all the rest; integers are often near the one
-    before. The least and greatest segmentation help nobody, and are long.
+    before. The least and greatest segmentation help nobody, and are long; to compress them (by a third) takes longer
+    than to write them.
     """
     return {
-        "compression": "snappy",
+        "compression": {
+            c.name: "none" if c.name == "segmentation" else "snappy" for c in table.columns
+        },
         "use_dictionary": [c.name for c in table.columns if c.type == "VARCHAR"],
         "column_encoding": {
             c.name: "DELTA_BINARY_PACKED" for c in table.columns if c.type == "BIGINT"
