@@ -67,6 +67,7 @@ class Objects:
         box: np.ndarray,
         has_box: np.ndarray,
         segments: Segments,
+        *,
         area: np.ndarray,
         has_area: np.ndarray,
         crowd: np.ndarray,

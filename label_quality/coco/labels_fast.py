@@ -114,9 +114,9 @@ def _alike(text: bytes, taken: Taken, sizes: ImageSizes) -> Chunk | None:
         np.stack([table[name].to_numpy() for name in "xywh"], axis=1) + 0.0,
         all_,
         segments_,
-        table["area"].to_numpy() + 0.0,
-        all_,
-        table["iscrowd"].to_numpy().astype(np.float64),
+        area=table["area"].to_numpy() + 0.0,
+        has_area=all_,
+        crowd=table["iscrowd"].to_numpy().astype(np.float64),
     )
     return _chunk(table["id"].to_numpy(), objects, texts)
 
