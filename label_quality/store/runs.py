@@ -29,7 +29,8 @@ from label_quality.store.manifests import Manifest
 from label_quality.store.names import check_batch, check_run
 from label_quality.store.scan import quoted, read_arrow, show
 
-_WORDS = 1_000  # values in the dictionary of a column: names repeat, numbers hardly do, and trying them costs as much as writing
+_ROW_GROUP = 122_880  # rows: DuckDB's own, and what one of its threads reads at a time
+_DICTIONARY = 1000  # values of a column from which on DuckDB no longer looks for repeated ones: names have fewer
 
 
 class BatchRun:
@@ -82,7 +83,7 @@ class BatchRun:
                     conformed = conform_arrow(chunk, schema, self.batch)
                     if pending:
                         pending.result()
-                    pending = background.submit(parquet.write_table, conformed)
+                    pending = background.submit(parquet.write_table, conformed, _ROW_GROUP)
 
             yield write
             with _told(table):
@@ -102,7 +103,7 @@ class BatchRun:
             metadata = quoted(self._lineage(table, file))
             con.execute(
                 f"COPY ({conform_sql(con, schema, sql)}) TO {quoted(temporary)} "
-                f"(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT {_WORDS}, "
+                f"(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT {_DICTIONARY}, "
                 f"KV_METADATA {{{KEY}: {metadata}}})"
             )
             return check_written(temporary, schema, self.batch)
@@ -195,10 +196,13 @@ def _encoding(table: Table) -> dict[str, Any]:
     """How the columns of `table` are written.
 
     Numbers hardly repeat, and a dictionary of them costs more time than all the rest; integers are often near the one
-    before. The least and greatest segmentation help nobody, and are long.
+    before. The least and greatest segmentation help nobody, and are long; to compress them (by a third) takes longer
+    than to write them.
     """
     return {
-        "compression": "snappy",
+        "compression": {
+            c.name: "none" if c.name == "segmentation" else "snappy" for c in table.columns
+        },
         "use_dictionary": [c.name for c in table.columns if c.type == "VARCHAR"],
         "column_encoding": {
             c.name: "DELTA_BINARY_PACKED" for c in table.columns if c.type == "BIGINT"
