@@ -25,6 +25,12 @@ NOTHING_LOST = dg.AssetCheckSpec(
 QUARANTINED_SHARE = dg.AssetCheckSpec(
     "quarantined_share", asset="batches", description="Share of the records that were not taken."
 )
+DELIVERY_TAKEN = dg.AssetCheckSpec(
+    "delivery_taken", asset="batches", description="The annotation file could be read."
+)
+RESULTS_TAKEN = dg.AssetCheckSpec(
+    "results_taken", asset="models", description="All results files could be read."
+)
 PREDICTIONS_NOTHING_LOST = dg.AssetCheckSpec(
     "nothing_lost",
     asset="models",
@@ -67,6 +73,17 @@ def nothing_lost(asset: str, counts: dict[str, tuple[int, int, int]]) -> dg.Asse
             for what, numbers in counts.items()
             for word, n in zip(("read", "kept", "quarantined"), numbers, strict=True)
         },
+    )
+
+
+def taken(spec: dg.AssetCheckSpec, problem: str = "") -> dg.AssetCheckResult:
+    """The result of `DELIVERY_TAKEN` or `RESULTS_TAKEN`; `problem` is why it failed."""
+    return dg.AssetCheckResult(
+        passed=not problem,
+        check_name=spec.name,
+        asset_key=spec.asset_key,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=problem or spec.description,
     )
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from label_quality.assets.parts import PARTS, Part
+from label_quality.assets.parts import ACCOUNTS, PARTS, Part
 from label_quality.assets.resources import StoreResource
 from label_quality.assets.step import one_sentence, table_spec, tell
+from label_quality.store.accounts import accounts_table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -31,6 +32,7 @@ def overall(
     with one_sentence():
         opened = store.open()
         with opened.connect() as con:
+            con.register(ACCOUNTS, accounts_table(opened.accounts()))
             opened.write_overall(con, chosen)
             batches = len(opened.batches())
             for timed in chosen:

@@ -6,10 +6,15 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from label_quality.assets.checks import PREDICTIONS_NOTHING_LOST, nothing_lost
+from label_quality.assets.checks import (
+    PREDICTIONS_NOTHING_LOST,
+    RESULTS_TAKEN,
+    nothing_lost,
+    taken,
+)
 from label_quality.assets.metadata import markdown_table
 from label_quality.assets.resources import StoreResource
-from label_quality.assets.step import Step, step, table_spec
+from label_quality.assets.step import Step, step, table_spec, take_from_inbox
 from label_quality.coco import read_predictions
 from label_quality.schema import TABLES
 
@@ -20,39 +25,50 @@ SIMULATED = "simulated"
 
 @dg.multi_asset(
     specs=[table_spec(table, _FROM_LABELS) for table in _TABLES],
-    check_specs=[PREDICTIONS_NOTHING_LOST],
+    check_specs=[RESULTS_TAKEN, PREDICTIONS_NOTHING_LOST],
 )
 def import_predictions(
     context: dg.AssetExecutionContext, store: StoreResource
-) -> Iterator[dg.MaterializeResult[Any]]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Read and validate the results file of each model. A model whose name says simulated is marked so."""
-    with step(context, store) as s:
-        models, refused = _read_all(s)
-        counts = {
-            str(m["model"]): (
-                m["predictions_read"],
-                m["predictions_kept"],
-                m["predictions_quarantined"],
-            )
-            for m in models
-        }
-        rows = pa.Table.from_pylist(models, schema=TABLES["models"].arrow_schema())
-        yield s.result(
-            "models",
-            s.run.write("models", rows),
-            {"predictions kept": sum(n[1] for n in counts.values())},
-            [nothing_lost("models", counts)],
+    try:
+        # A run that was asked for because of new results alone begins here.
+        if dg.AssetKey("batches") not in (context.run.asset_selection or {dg.AssetKey("batches")}):
+            take_from_inbox(context, store)
+        with step(context, store) as s:
+            yield from _write(s, *_read_all(s))
+    except dg.Failure as failure:
+        if not store.refused:
+            yield taken(RESULTS_TAKEN, failure.description or "")
+        raise
+
+
+def _write(
+    s: Step, models: list[dict[str, Any]], refused: int
+) -> Iterator[dg.MaterializeResult[Any]]:
+    counts = {
+        str(m["model"]): (
+            m["predictions_read"],
+            m["predictions_kept"],
+            m["predictions_quarantined"],
         )
-        kept = sum(int(m["predictions_kept"]) for m in models)
-        yield s.result(
-            "imported_predictions",
-            kept,
-            {"by model": markdown_table(("model", "kept"), [(m, n[1]) for m, n in counts.items()])},
-        )
-        yield s.result(
-            "prediction_masks", s.run.read("prediction_masks", ["prediction_id"]).num_rows
-        )
-        yield s.result("quarantined_predictions", refused)
+        for m in models
+    }
+    rows = pa.Table.from_pylist(models, schema=TABLES["models"].arrow_schema())
+    yield s.result(
+        "models",
+        s.run.write("models", rows),
+        {"predictions kept": sum(n[1] for n in counts.values())},
+        [taken(RESULTS_TAKEN), nothing_lost("models", counts)],
+    )
+    kept = sum(int(m["predictions_kept"]) for m in models)
+    yield s.result(
+        "imported_predictions",
+        kept,
+        {"by model": markdown_table(("model", "kept"), [(m, n[1]) for m, n in counts.items()])},
+    )
+    yield s.result("prediction_masks", s.run.read("prediction_masks", ["prediction_id"]).num_rows)
+    yield s.result("quarantined_predictions", refused)
 
 
 def _read_all(s: Step) -> tuple[list[dict[str, Any]], int]:

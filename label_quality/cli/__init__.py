@@ -165,6 +165,16 @@ def report(root: Path | None, output: Path | None) -> None:
 
 @cli.command()
 @_ROOT
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def status(root: Path | None, *, as_json: bool) -> None:
+    """List every batch that was delivered, and what became of it."""
+    from label_quality.cli.status import run_status
+
+    sys.exit(run_status(root, as_json=as_json))
+
+
+@cli.command()
+@_ROOT
 def rebuild(root: Path | None) -> None:
     """Make label_quality.duckdb anew from what the batches have committed: the repair command."""
     from label_quality.cli.rebuild import run_rebuild

@@ -94,6 +94,20 @@ def locked_at_once(path: Path, batch: str) -> Iterator[None]:
             file.truncate(0)
 
 
+def is_held(path: Path) -> bool:
+    """Whether a living process is written down as the holder of the lock file `path`.
+
+    It does not try the lock: whoever took it in that very moment would be refused.
+    """
+    try:
+        os.kill(msgspec.json.decode(path.read_bytes(), type=_Holder).pid, 0)
+    except (FileNotFoundError, msgspec.DecodeError, ProcessLookupError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
 def _busy(path: Path, batch: str) -> str:
     try:
         holder = msgspec.json.decode(path.read_bytes(), type=_Holder)

@@ -11,6 +11,7 @@ import duckdb
 from label_quality.schema import TABLES
 from label_quality.settings import Settings
 from label_quality.store import publishing
+from label_quality.store.accounts import Account, Failures, accounts
 from label_quality.store.conform import check_written, conform_sql
 from label_quality.store.deliveries import Deliveries, Delivery
 from label_quality.store.errors import StoreError
@@ -34,6 +35,7 @@ class Store:
         self.database = self.root / DATABASE
         self._deliveries = Deliveries(self.root)
         self._manifests = Manifests(self.root)
+        self._failures = Failures(self.root)
 
     def batches(self) -> list[str]:
         """The batches that were committed, sorted by name."""
@@ -62,7 +64,11 @@ class Store:
 
     def lock(self, batch: str) -> AbstractContextManager[None]:
         """Hold the batch against every other run, whoever started it; raises BatchBusy at once when it is held."""
-        return locked_at_once(self.root / "locks" / "batches" / f"{check_batch(batch)}.lock", batch)
+        return locked_at_once(self.lock_file(batch), batch)
+
+    def lock_file(self, batch: str) -> Path:
+        """The file by which the batch is held."""
+        return self.root / "locks" / "batches" / f"{check_batch(batch)}.lock"
 
     def run(self, batch: str, run_id: str) -> BatchRun:
         """The run `run_id` of `batch`, for one step. Its first call pins the delivery that the run works on."""
@@ -74,6 +80,31 @@ class Store:
     def manifest(self, batch: str) -> Manifest | None:
         """The committed state of `batch`; None when nothing was committed."""
         return self._manifests.get(batch)
+
+    def is_current(self, batch: str) -> bool:
+        """Whether the latest delivery of `batch` is what is committed, in tables that this version can read."""
+        manifest, delivery = self.manifest(batch), self._deliveries.peek(batch)
+        return bool(
+            manifest
+            and delivery
+            and manifest.delivery == delivery.fingerprint
+            and not is_outdated(self.root, manifest)
+        )
+
+    def accounts(self) -> list[Account]:
+        """Every batch that was ever delivered, with what became of its latest delivery, sorted by name."""
+        return accounts(self, self._deliveries, self._failures)
+
+    def note_failure(self, batch: str, run_id: str, message: str) -> None:
+        """Remember that a run of `batch` failed, for `accounts`."""
+        self._failures.note(batch, run_id, message, self._deliveries.pin(batch, run_id) or "")
+
+    def state(self) -> str:
+        """A text that changes with every commit and every failure that is noted; "" before the first."""
+        manifests = self._committed()
+        failures = self._failures.all().values()
+        latest = max([m.committed_at for m in manifests] + [f.at for f in failures], default="")
+        return latest and f"{latest}/{len(manifests)}"
 
     def commit(self, batch: str, run_id: str) -> Manifest:
         """Make what the run wrote, beside what was committed before, the state of `batch`: one atomic replacement.
