@@ -14,10 +14,10 @@ def send(url: str, message: Mapping[str, object], timeout: float) -> str:
 
     The sentence does not hold the URL, which often is a secret. Redirects are followed as urllib does.
     """
-    request = urllib.request.Request(  # noqa: S310, the settings allow http and https only
-        url, json.dumps(message).encode(), {"Content-Type": "application/json"}
-    )
     try:
+        request = urllib.request.Request(  # noqa: S310, the settings allow http and https only
+            url, json.dumps(message).encode(), {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(request, timeout=timeout):  # noqa: S310
             return ""
     except urllib.error.HTTPError as error:

@@ -139,7 +139,7 @@ def test_new_results_of_a_batch_that_was_not_published_are_a_whole_run(
 
 
 BAD = {
-    "labels": ("annotations.json", "delivery_taken", "annotations.json, line 1, column 9"),
+    "labels": ("annotations.json", "delivery_taken", "annotations.json, line 1, column 24"),
     "results": ("predictions/a.json", "results_taken", "a.json, line 1, column 9"),
 }
 
