@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -137,12 +137,33 @@ class Store:
         con.execute("SET checkpoint_threshold = '1TB'")  # else temporary tables are rearranged
         return con
 
-    def view(self, con: duckdb.DuckDBPyConnection, *tables: str) -> None:
-        """Create views on `con` over the committed rows of all batches; without names, of all per-batch tables.
+    def view(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        *tables: str,
+        batches: Collection[str] | None = None,
+    ) -> None:
+        """Create views on `con` over the committed rows of all batches, or of those named; by default of all tables.
 
         They are the batches that publishing takes: outdated ones are left out, see `Published`.
         """
-        self._view(con, self._committed(), tables or [n for n, t in TABLES.items() if t.per_batch])
+        found = [m for m in self._committed() if batches is None or m.batch in batches]
+        self._view(con, found, tables or [n for n, t in TABLES.items() if t.per_batch])
+
+    def predecessors(self, batch: str, most: int) -> list[str]:
+        """The batches that were committed before `batch` came, or all others while it is new: the latest `most`, sorted.
+
+        What counts is when a batch was first delivered, so that a correction is compared with what came before it.
+        """
+        mine = self._deliveries.peek(batch)
+        others = [
+            (found.first_seen, m.batch)
+            for m in self._committed()
+            if m.batch != batch and (found := self._deliveries.peek(m.batch))
+            if mine is None or found.first_seen < mine.first_seen
+            if not is_outdated(self.root, m)
+        ]
+        return sorted(name for _, name in sorted(others)[-most:]) if most else []
 
     def publish(self) -> Published:
         """Bring the database in step with all manifests. One at a time; readers of the old file are not disturbed."""
