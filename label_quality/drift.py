@@ -90,7 +90,7 @@ def build_drift(
                 "error_rate",
                 kind,
                 limits.error_rate,
-                *_rise(now.rates.get(kind), then.rates.get(kind)),
+                _rise(now.rates.get(kind), then.rates.get(kind)),
             )
             for kind in (*ERROR_TYPES, "any")
         ),
