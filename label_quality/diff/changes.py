@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from pycocotools import mask as mask_api
 
-from label_quality.coco.masks import areas, to_rles
+from label_quality.coco.masks import areas, decode_segmentations, to_rles
 from label_quality.diff.pairing import IOU, pair_labels
 from label_quality.diff.sides import Side
 from label_quality.workers import in_processes
@@ -28,15 +30,15 @@ select p.old_id, p.new_id, p.matched_by, n.image_id,
        not coalesce(o.category = n.category_id, false) as reclassed,
        (o.x, o.y, o.width, o.height) <> (n.x, n.y, n.width, n.height) as moved,
        o.iscrowd <> n.iscrowd as crowd_changed,
-       o.segmentation is distinct from n.segmentation as mask_differs,
-       o.segmentation is not null and n.segmentation is not null as both_masks,
+       o.mask is distinct from n.mask as mask_differs,
+       o.mask is not null and n.mask is not null as both_masks,
        {IOU} as box_iou
 from _pairs p join _old o on p.old_id = o.annotation_id join _new n on p.new_id = n.annotation_id
 """
 _MASKS = """
 select c.rowid as pair, o.segmentation as old, n.segmentation as new, i.height, i.width
-from _compared c join _old o on c.old_id = o.annotation_id join _new n on c.new_id = n.annotation_id
-join new_images i on c.image_id = i.image_id
+from _compared c join old_annotation_masks o on c.old_id = o.annotation_id
+join new_annotation_masks n on c.new_id = n.annotation_id join new_images i on c.image_id = i.image_id
 where c.mask_differs and c.both_masks
 """
 # Masks that differ in how they are written only are the same mask.
@@ -166,9 +168,26 @@ def _mask_rows(con: DuckDBPyConnection) -> pa.Table:
 
 def _mask_ious(task: _Task) -> np.ndarray:
     """IoU of each two masks of a picture; NaN where they are of pictures of different sizes."""
+    # Most masks of a file that another tool wrote differ in blanks and zeros only: these are not drawn.
+    equal = map(operator.eq, *(decode_segmentations(texts) for texts in task[:2]))
+    drawn = ~np.fromiter(equal, bool, len(task[0]))
+    ious = np.ones(len(drawn))
+    old_texts, new_texts, heights, widths = task
+    ious[drawn] = _drawn_ious(
+        (
+            list(compress(old_texts, drawn)),
+            list(compress(new_texts, drawn)),
+            list(compress(heights, drawn)),
+            list(compress(widths, drawn)),
+        )
+    )
+    return ious
+
+
+def _drawn_ious(task: _Task) -> np.ndarray:
     old_texts, new_texts, heights, widths = task
     old, new = to_rles(old_texts, heights, widths), to_rles(new_texts, heights, widths)
-    same = np.array([a["size"] == b["size"] for a, b in zip(old, new, strict=True)])
+    same = np.array([a["size"] == b["size"] for a, b in zip(old, new, strict=True)], bool)
     unions = areas(
         [mask_api.merge([a, b]) if s else a for a, b, s in zip(old, new, same, strict=True)]
     )

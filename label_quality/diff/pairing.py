@@ -38,14 +38,17 @@ with named as (
 select * from named union all select * from by_id
 """
 # One row per label, in the numbering of the new side: `picture` and `category` are its ids where the thing is on both.
+# `mask` is a hash (64 bits) of the segmentation's text: texts of two large files would fill the memory.
 _SIDE = """
 create or replace temp table _{side} as
 select a.annotation_id, i.new_id as picture, a.image_id, c.new_id as category, a.category_id,
-       a.x, a.y, a.width, a.height, a.iscrowd, m.segmentation
+       a.x, a.y, a.width, a.height, a.iscrowd, m.mask
 from {side}_annotations a
 left join _images_pairs i on a.image_id = i.{side}_id
 left join _categories_pairs c on a.category_id = c.{side}_id
-left join {side}_annotation_masks m using (annotation_id)
+left join (
+  select annotation_id, hash(segmentation) as mask from {side}_annotation_masks
+) m using (annotation_id)
 """
 _INTER = """(
   greatest(least(o.x + o.width, n.x + n.width) - greatest(o.x, n.x), 0)
@@ -55,7 +58,7 @@ _INTER = """(
 IOU = f"""case when (o.x, o.y, o.width, o.height) = (n.x, n.y, n.width, n.height) then 1.0
   else coalesce({_INTER} / nullif(o.width * o.height + n.width * n.height - {_INTER}, 0), 0) end"""
 _LEFT = "(select * from _{0} anti join _pairs on annotation_id = {0}_id) {1}"
-_CONTENT = "picture, category, x, y, width, height, iscrowd, coalesce(segmentation, '')"
+_CONTENT = "picture, category, x, y, width, height, iscrowd, coalesce(mask, 0)"
 
 
 def pair_labels(con: DuckDBPyConnection) -> bool:
