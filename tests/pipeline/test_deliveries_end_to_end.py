@@ -122,6 +122,61 @@ def test_new_results_are_computed_from_matching_on_and_new_labels_wholly(
     assert steps(third) == steps(first)
     assert query(database, "select annotations_kept from batches") == [(demo.labels - 1,)]
     assert daemon.tick() == []
+    done = CliRunner().invoke(cli, ["diff", "b1", "--format", "json", "--root", str(daemon.root)])
+    assert done.exit_code == 1, done.output
+    found = json.loads(done.output)
+    assert [found["counts"][k] for k in ("added", "removed", "changed")] == [0, 1, 0]
+    rates = dict(
+        query(database, "select error_type, rate from error_rates where category_id is null")
+    )
+    assert {r["error_type"]: r["new_rate"] for r in found["rates"]} == rates
+    assert all(r["old_rate"] is not None for r in found["rates"])
+    assert sum(f["new"] + f["remaining"] for f in found["findings"]) == len(
+        query(database, "select 1 from findings")
+    )
+    table = CliRunner().invoke(cli, ["diff", "b1@2", "b1@1", "--root", str(daemon.root)])
+    assert table.exit_code == 0  # the same labels, with new results
+    assert f"labels: {demo.labels:,} unchanged, 0 added" in table.output
+    assert "rate before" in table.output
+
+
+def checks_of_drift(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    found = result.get_asset_check_evaluations()
+    return {c.check_name: c for c in found if c.asset_key == dg.AssetKey("drift")}
+
+
+def test_a_batch_is_compared_with_those_before_it(daemon: Daemon, demo: Demo) -> None:
+    daemon.drop("b1", demo)
+    (first,) = daemon.tick()
+    assert len(checks_of_drift(first)) == 4
+    for check in checks_of_drift(first).values():
+        assert check.passed
+        assert "not judged, there is no batch before this one" in str(check.description)
+    second = daemon.drop("b2", demo) / "annotations.json"
+    document = json.loads(second.read_text())
+    wanted = document["categories"][0]["id"]
+    for record in document["annotations"]:
+        record["category_id"] = wanted
+    second.write_text(json.dumps(document))
+    (result,) = daemon.tick()
+    assert result.success  # drift is no failure of the run
+    found = checks_of_drift(result)
+    mix = found["class_mix_drift"]
+    assert (mix.passed, mix.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "Cramér's V of the class mix: " in str(mix.description)
+    assert mix.metadata["compared with"].value == "b1"
+    assert found["box_size_drift"].passed
+    rows = query(
+        daemon.store.database,
+        "select batch, measure, drifted, predecessors from drift where error_type is null order by all",
+    )
+    assert rows[:3] == [
+        ("b1", "box_size", None, 0),
+        ("b1", "class_mix", None, 0),
+        ("b1", "unmatched", None, 0),
+    ]
+    assert ("b2", "class_mix", True, 1) in rows
+    assert ("b2", "box_size", False, 1) in rows
 
 
 def test_new_results_of_a_batch_that_was_not_published_are_a_whole_run(
