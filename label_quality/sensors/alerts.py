@@ -18,11 +18,14 @@ _RUNNING = dg.DefaultSensorStatus.RUNNING
     description="Tells the webhook of each run that failed, and why.",
 )
 def failed_runs(context: dg.RunFailureSensorContext, store: StoreResource) -> None:
-    """One message for each failed run."""
+    """One message for each failed run, and a note for the account of its batch where the run could leave none."""
+    reason = _reason(context)
+    _note(context, store, reason)
     message = {
         "event": "run_failed",
         **_about(context.dagster_run),
-        "reason": _reason(context),
+        "reason": reason,
+        "will_retry": context.dagster_run.tags.get("dagster/will_retry") == "true",
         "checks": _failed(context.instance, context.dagster_run.run_id),
     }
     what = f"batch {message['batch']}" if message["batch"] else message["job"]
@@ -45,6 +48,13 @@ def failed_checks(context: dg.RunStatusSensorContext, store: StoreResource) -> N
     lines = "; ".join(f"{c['severity']} {c['check']}: {c['description']}" for c in told)
     what = f"batch {message['batch']}" if message["batch"] else message["job"]
     _tell(context.log, store, message | {"text": f"{what}: {lines}"})
+
+
+def _note(context: dg.RunFailureSensorContext, store: StoreResource, reason: str) -> None:
+    run = context.dagster_run
+    if batch := run.tags.get(PARTITION_TAG):
+        ended = context.instance.get_run_stats(run.run_id).end_time
+        store.open().note_failure(batch, run.run_id, reason, ended)
 
 
 def _tell(log: logging.Logger, store: StoreResource, message: dict[str, object]) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from label_quality.schema import TABLES
 from label_quality.store.errors import StoreError
-from label_quality.store.files import is_held, now, read_json, write_json
+from label_quality.store.files import is_held, read_json, write_json
 from label_quality.store.names import check_batch
 
 if TYPE_CHECKING:
@@ -74,9 +74,11 @@ class Failures:
         self._root = root
         self._folder = root / "deliveries" / "failures"
 
-    def note(self, batch: str, run_id: str, message: str, delivery: str) -> None:
-        """Put down that the run failed."""
-        write_json(self._file(batch), Failure(run_id, delivery, now(), message))
+    def note(self, batch: str, failure: Failure) -> None:
+        """Put the failure down, unless the same run's or a later one is there."""
+        known = self.get(batch)
+        if not known or (known.run_id != failure.run_id and known.at < failure.at):
+            write_json(self._file(batch), failure)
 
     def get(self, batch: str) -> Failure | None:
         """The last failure of `batch`."""

@@ -57,9 +57,10 @@ def read_json(path: Path, type: type[T]) -> T | None:
         raise StoreError(f"{path} is damaged: {error}") from error
 
 
-def now() -> str:
-    """The time in UTC, ISO 8601 with microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+def now(seconds: float | None = None) -> str:
+    """The time in UTC, ISO 8601 with microseconds; with `seconds` since 1970, that time."""
+    time = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return time.isoformat(timespec="microseconds")
 
 
 @contextmanager

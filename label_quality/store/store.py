@@ -11,7 +11,7 @@ import duckdb
 from label_quality.schema import TABLES
 from label_quality.settings import Settings
 from label_quality.store import publishing
-from label_quality.store.accounts import Account, Failures, accounts
+from label_quality.store.accounts import Account, Failure, Failures, accounts
 from label_quality.store.conform import check_written, conform_sql
 from label_quality.store.deliveries import Deliveries, Delivery
 from label_quality.store.errors import StoreError
@@ -95,9 +95,15 @@ class Store:
         """Every batch that was ever delivered, with what became of its latest delivery, sorted by name."""
         return accounts(self, self._deliveries, self._failures)
 
-    def note_failure(self, batch: str, run_id: str, message: str) -> None:
-        """Remember that a run of `batch` failed, for `accounts`."""
-        self._failures.note(batch, run_id, message, self._deliveries.pin(batch, run_id) or "")
+    def note_failure(
+        self, batch: str, run_id: str, message: str, ended: float | None = None
+    ) -> None:
+        """Remember that a run of `batch` failed, now or at `ended` (seconds since 1970), for `accounts`.
+
+        A run is noted once; one that ended before the last that was noted is not noted any more.
+        """
+        delivery = self._deliveries.pin(batch, run_id) or ""
+        self._failures.note(batch, Failure(run_id, delivery, now(ended), message))
 
     def state(self) -> str:
         """A text that changes with every commit and every failure that is noted; "" before the first."""

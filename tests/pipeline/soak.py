@@ -46,7 +46,7 @@ class Project:
             shutil.copyfile(PROJECT / name, self.folder / name)
         config = (PROJECT / "dagster_home" / "dagster.yaml").read_text()
         # What waits for a machine to come back need not wait as long here.
-        config = config.replace("start_timeout_seconds: 120", "start_timeout_seconds: 25")
+        config = config.replace("start_timeout_seconds: 120", "start_timeout_seconds: 45")
         config = config.replace("poll_interval_seconds: 30", "poll_interval_seconds: 5")
         (self.folder / "dagster_home" / "dagster.yaml").write_text(config)
         (self.folder / "label_quality").symlink_to(PROJECT / "label_quality")

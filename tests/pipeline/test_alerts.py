@@ -153,6 +153,23 @@ def test_a_failed_run_is_told_with_its_reason(
     assert message["reason"].startswith("labels.json, line 1, column 2")
     assert message["text"] == f"batch b1 failed: {message['reason']}"
     assert [c["check"] for c in message["checks"]] == ["delivery_taken"]
+    (account,) = runs.store.accounts()
+    assert (account.state, account.message) == ("failed", message["reason"])
+
+
+def test_a_run_that_could_not_leave_a_note_is_noted(
+    hook: Hook, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    runs = Runs(tmp_path / "root", instance, webhook(hook.url))
+    (tmp_path / "labels.json").write_text("{")
+    runs.store.deliver("b1", tmp_path / "labels.json")
+    result = runs.run()
+    (runs.root / "deliveries" / "failures" / "b1.json").unlink()
+    assert runs.store.accounts()[0].state == "waiting"
+    runs.tell(result)
+    assert runs.store.accounts()[0].state == "failed"
+    runs.store.note_failure("b1", "earlier", "long ago", ended=1.0)
+    assert runs.store.accounts()[0].last_run == result.run_id
 
 
 def test_failed_checks_are_one_message_and_a_dead_webhook_is_only_logged(
