@@ -19,7 +19,7 @@ from label_quality.cli import execute
 from label_quality.definitions import build_definitions
 from label_quality.demo import Demo
 from label_quality.sensors.alerts import failed_checks, failed_runs
-from label_quality.settings import load_settings
+from label_quality.settings import SettingsError, load_settings
 from label_quality.store import Store
 from label_quality.webhook import send
 
@@ -79,6 +79,16 @@ def test_what_goes_wrong_is_one_sentence_without_the_url(
     assert problem.startswith(wanted)
     assert "secret" not in problem
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['url = "file:///etc/passwd"', 'url = "example.org"', "timeout_seconds = 0", "tries = 3"],
+)
+def test_settings_that_are_none_are_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "label_quality.toml").write_text(f"[webhook]\n{text}\n")
+    with pytest.raises(SettingsError, match=r"label_quality\.toml: "):
+        load_settings(tmp_path)
 
 
 @pytest.mark.parametrize(

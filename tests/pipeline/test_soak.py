@@ -19,7 +19,7 @@ from soak import Project, Watcher, deliver, hold_open, kill_some_worker, make_pl
 
 from label_quality.demo import make_demo
 
-BATCHES = int(os.environ.get("LABEL_QUALITY_SOAK", "8"))
+BATCHES = int(os.environ.get("LABEL_QUALITY_SOAK", "6"))
 SEED = int(os.environ.get("LABEL_QUALITY_SOAK_SEED", "1"))
 WORKERS_KILLED, DAEMONS_KILLED = max(2, BATCHES // 4), max(1, BATCHES // 20)
 
