@@ -33,7 +33,7 @@ def overall(
         opened = store.open()
         with opened.connect() as con:
             con.register(ACCOUNTS, accounts_table(opened.accounts()))
-            opened.write_overall(con, chosen)
+            written = opened.write_overall(con, chosen).seconds
             batches = len(opened.batches())
             for timed in chosen:
                 seconds = {"seconds": timed.seconds}  # of the part: beside its first table alone
@@ -46,6 +46,7 @@ def overall(
                             "dagster/row_count": rows,
                             "batches": batches,
                             **seconds,
+                            "seconds to write": round(written.get(table, 0.0), 3),
                             **shown,
                         },
                     )

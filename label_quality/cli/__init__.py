@@ -105,6 +105,74 @@ def audit(
 
 
 @cli.command()
+@click.argument("name", required=False)
+@click.option(
+    "--images",
+    type=click.IntRange(min=1),
+    help="Only so many images, the first of the annotation file. Default: all.",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Take random images instead of the first.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the batch. Default: datasets/NAME in the root.",
+)
+@click.option("--mirror", metavar="URL", help="Fetch from here instead of the official hosts.")
+@_ROOT
+def download(
+    *,
+    name: str | None,
+    images: int | None,
+    seed: int | None,
+    output: Path | None,
+    mirror: str | None,
+    root: Path | None,
+) -> None:
+    """Fetch a public data set as a batch, from its publisher. Without NAME: list them, and ask."""
+    from label_quality.cli.download import run_download
+
+    sys.exit(run_download(name, images=images, seed=seed, output=output, mirror=mirror, root=root))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["auto", "voc", "yolo"]),
+    default="auto",
+    show_default=True,
+)
+@click.option("--split", help="Only this one of train, val, test … Default: all.")
+@click.option(
+    "--origin",
+    type=click.Choice(["auto", "1", "0"]),
+    default="auto",
+    show_default=True,
+    help="VOC: pixels counted from 1, as VOC does, or from 0.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where annotations.json goes. Default: converted/NAME in the root.",
+)
+@_ROOT
+def convert(
+    *,
+    folder: Path,
+    form: str,
+    split: str | None,
+    origin: str,
+    output: Path | None,
+    root: Path | None,
+) -> None:
+    """Bring a Pascal VOC or YOLO folder to COCO. Pictures stay where they are; what is refused is listed."""
+    from label_quality.cli.convert import run_convert
+
+    sys.exit(run_convert(folder, form=form, split=split, origin=origin, output=output, root=root))
+
+
+@cli.command()
 @_ROOT
 @click.option(
     "--images",

@@ -49,7 +49,9 @@ def _inbox(settings: Settings) -> dict[str, str]:
         if isinstance(found, str):
             out[folder.name] = found
         elif not asked or (asked.labels, asked.results) != (found.labels, found.results):
-            out[folder.name] = "not taken yet: the sensor has not seen it, or has just asked for its run"
+            out[folder.name] = (
+                "not taken yet: the sensor has not seen it, or has just asked for its run"
+            )
     return out
 
 

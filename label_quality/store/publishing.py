@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -35,13 +36,14 @@ class Published:
     """What a publish did: batches whose rows were replaced or removed, and whether the file was made anew.
 
     `outdated` are batches whose tables an older version of the program wrote, without columns that are needed now:
-    they are left out of the database until they are audited again.
+    they are left out of the database until they are audited again. `seconds` is what each table took to write.
     """
 
     replaced: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     outdated: tuple[str, ...] = ()
     rebuilt: bool = False
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def changed(self) -> bool:
@@ -166,21 +168,25 @@ def _replace(
     changed = [m for m in manifests if have.get(m.batch) != (m.run_id, m.committed_at)]
     outdated = [m.batch for m in changed if is_outdated(root, m)]
     taken = [m for m in changed if m.batch not in outdated]
+    seconds: dict[str, float] = {}
     removed = sorted(set(have) - {m.batch for m in manifests} | set(outdated) & set(have))
     if taken or removed:
         stale = [*removed, *(m.batch for m in taken if m.batch in have)]
         con.execute("BEGIN")
         for table in _published_tables():
+            start = time.perf_counter()
             _delete(con, table, stale)
             files = [root / m.tables[table.name] for m in taken if table.name in m.tables]
             if files:
                 con.execute(f'INSERT INTO "{table.name}" {select_sql(table, files)}')
+            seconds[table.name] = time.perf_counter() - start
         con.execute("DELETE FROM _published WHERE batch IN (SELECT unnest(?))", [stale])
         for m in taken:
             row = [m.batch, m.run_id, m.committed_at]
             con.execute("INSERT INTO _published VALUES (?, ?, ?)", row)
         con.execute("COMMIT")
-    return Published(tuple(m.batch for m in taken), tuple(removed), tuple(outdated), anew)
+    replaced = tuple(m.batch for m in taken)
+    return Published(replaced, tuple(removed), tuple(outdated), anew, seconds)
 
 
 def _delete(con: duckdb.DuckDBPyConnection, table: Table, batches: list[str]) -> None:

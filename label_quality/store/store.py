@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 
 from label_quality.schema import TABLES
 from label_quality.settings import Settings
-from label_quality.store import publishing
+from label_quality.store import instances, publishing
 from label_quality.store.accounts import Account, Failure, Failures, accounts
 from label_quality.store.conform import check_written, conform_sql
 from label_quality.store.deliveries import Deliveries, Delivery
 from label_quality.store.errors import StoreError
-from label_quality.store.files import locked, locked_at_once, now, replacing, scratch_name
+from label_quality.store.files import locked, locked_at_once, now, replacing
 from label_quality.store.lineage import KEY, Lineage, check_belong_together, read_lineage
 from label_quality.store.manifests import OVERALL, Manifest, Manifests
 from label_quality.store.names import check_batch
@@ -130,18 +132,8 @@ class Store:
         return self._manifests.replace(batch, run_id, delivery, tables, self.settings.keep_versions)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
-        """A fresh in-memory connection with the memory limit and threads of the settings; it spills below the root."""
-        limits = self.settings.duckdb
-        con = duckdb.connect(":memory:")
-        con.execute("SET memory_limit = ?", [limits.memory_limit])
-        if limits.threads:
-            con.execute("SET threads = ?", [limits.threads])
-        spill = self.root / "spill"
-        spill.mkdir(parents=True, exist_ok=True)  # DuckDB 2.0.1 makes the last folder only
-        con.execute("SET temp_directory = ?", [str(spill / scratch_name())])
-        con.execute("SET preserve_insertion_order = false")
-        con.execute("SET checkpoint_threshold = '1TB'")  # else temporary tables are rearranged
-        return con
+        """A connection to memory with the limits of the settings; it spills below the root. Close it to free what it holds."""
+        return instances.connection(self.settings.duckdb, self._spill)
 
     def view(
         self,
@@ -191,7 +183,7 @@ class Store:
         Each part is called with `con`, which shows the per-batch tables of all batches and the results of the parts before
         it, as views by their names; it returns table -> SELECT for tables that are not per batch. It all works under the
         publish lock, and what is published with the results are the very states that they were computed from. Overall
-        tables that no part returns stay as they are.
+        tables that no part returns stay as they are. `Published.seconds` includes computing the SELECTs.
         """
         with locked(self._publish_lock):
             committed = self._committed()
@@ -199,13 +191,18 @@ class Store:
             stamp = now().translate({ord(c): None for c in "-:.+"})
             before = self._manifests.get(OVERALL)
             files = {n: f for n, f in (before.tables if before else {}).items() if n in TABLES}
+            seconds: dict[str, float] = {}
             for part in parts:
                 for name, sql in part(con).items():
+                    start = time.perf_counter()
                     files[name] = self._write_overall(con, name, sql, stamp)
                     show(con, TABLES[name], [self.root / files[name]])
+                    seconds[name] = time.perf_counter() - start
             keep = self.settings.keep_versions
             self._manifests.replace(OVERALL, stamp, "", files, keep)
-            return self._publish(committed, anew=False)
+            done = self._publish(committed, anew=False)
+            both = {n: done.seconds.get(n, 0.0) + s for n, s in seconds.items()}
+            return replace(done, seconds={**done.seconds, **both})
 
     def purge(self, batch: str) -> list[Path]:
         """Remove versions that the last `keep_versions` states of `batch` do not name; returns the removed files.
@@ -247,7 +244,14 @@ class Store:
     def _publish(self, manifests: list[Manifest], *, anew: bool) -> Published:
         overall = self._manifests.get(OVERALL)
         every = [*manifests, *([overall] if overall else [])]
-        return publishing.publish(self.connect, self.root, self.database, every, anew=anew)
+        return publishing.publish(self._instance, self.root, self.database, every, anew=anew)
+
+    def _instance(self) -> duckdb.DuckDBPyConnection:
+        return instances.instance(self.settings.duckdb, self._spill)
+
+    @property
+    def _spill(self) -> Path:
+        return self.root / "spill"
 
     @property
     def _publish_lock(self) -> Path:
