@@ -71,6 +71,9 @@ class _State:
     sizes: NDArray[np.float64]
 
 
+_NOTHING = _State({}, (0, 0), {}, np.zeros(0))
+
+
 def build_drift(
     con: DuckDBPyConnection, before: DuckDBPyConnection, predecessors: int, limits: Drift
 ) -> pa.Table:
@@ -83,7 +86,7 @@ def build_drift(
         limits: the limits of the settings.
     """
     (batch,) = con.execute("select any_value(batch) from images").fetchall()[0]
-    now, then = _state(con), _state(before)
+    now, then = (_state(con), _state(before)) if predecessors else (_NOTHING, _NOTHING)
     rows = [
         *(
             _row(
@@ -99,7 +102,6 @@ def build_drift(
         _row("box_size", None, limits.box_size, _box_size(now.sizes, then.sizes)),
     ]
     for row in rows:
-        row["judged"] = row["judged"] and predecessors > 0
         row["drifted"] = (
             row["effect"] > row["limit"] and row["p_value"] < limits.significance
             if row["judged"]

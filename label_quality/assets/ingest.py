@@ -13,6 +13,7 @@ from label_quality.assets.checks import (
     nothing_lost,
     quarantined_share,
     taken,
+    told_if_untaken,
 )
 from label_quality.assets.metadata import markdown_table
 from label_quality.assets.resources import StoreResource
@@ -38,14 +39,15 @@ def ingest(
     context: dg.AssetExecutionContext, store: StoreResource
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Read and validate the annotation file. What cannot be taken goes to quarantine with its reason."""
-    try:
-        take_from_inbox(context, store)
-        with step(context, store) as s:
-            yield from _write(s, _read(s))
-    except dg.Failure as failure:
-        if not store.refused:
-            yield taken(DELIVERY_TAKEN, failure.description or "")
-        raise
+    yield from told_if_untaken(DELIVERY_TAKEN, store, _ingest(context, store))
+
+
+def _ingest(
+    context: dg.AssetExecutionContext, store: StoreResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    take_from_inbox(context, store)
+    with step(context, store) as s:
+        yield from _write(s, _read(s))
 
 
 def _read(s: Step) -> Labels:

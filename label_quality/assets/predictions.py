@@ -11,6 +11,7 @@ from label_quality.assets.checks import (
     RESULTS_TAKEN,
     nothing_lost,
     taken,
+    told_if_untaken,
 )
 from label_quality.assets.metadata import markdown_table
 from label_quality.assets.resources import StoreResource
@@ -31,16 +32,17 @@ def import_predictions(
     context: dg.AssetExecutionContext, store: StoreResource
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Read and validate the results file of each model. A model whose name says simulated is marked so."""
-    try:
-        # A run that was asked for because of new results alone begins here.
-        if dg.AssetKey("batches") not in (context.run.asset_selection or {dg.AssetKey("batches")}):
-            take_from_inbox(context, store)
-        with step(context, store) as s:
-            yield from _write(s, *_read_all(s))
-    except dg.Failure as failure:
-        if not store.refused:
-            yield taken(RESULTS_TAKEN, failure.description or "")
-        raise
+    yield from told_if_untaken(RESULTS_TAKEN, store, _import(context, store))
+
+
+def _import(
+    context: dg.AssetExecutionContext, store: StoreResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    # A run that was asked for because of new results alone begins here.
+    if dg.AssetKey("batches") not in (context.run.asset_selection or {dg.AssetKey("batches")}):
+        take_from_inbox(context, store)
+    with step(context, store) as s:
+        yield from _write(s, *_read_all(s))
 
 
 def _write(
