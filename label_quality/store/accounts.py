@@ -19,7 +19,7 @@ from label_quality.store.files import is_held, read_json, write_json
 from label_quality.store.names import check_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from label_quality.store.deliveries import Deliveries, Registered
     from label_quality.store.manifests import Manifest
@@ -103,6 +103,7 @@ def accounts(store: Store, deliveries: Deliveries, failures: Failures) -> list[A
             store.manifest(batch),
             failed.get(batch),
             counts.get(batch, {}),
+            published=store.is_published,
             running=is_held(store.lock_file(batch)),
         )
         for batch in sorted({*deliveries.batches(), *store.batches(), *failed})
@@ -123,6 +124,7 @@ def _account(
     failure: Failure | None,
     counts: Mapping[str, int],
     *,
+    published: Callable[[Manifest], bool],
     running: bool,
 ) -> Account:
     committed, failed = (manifest.committed_at if manifest else ""), (failure.at if failure else "")
@@ -134,7 +136,7 @@ def _account(
         first_seen=_time(delivered.first_seen) if delivered else None,
         delivered_at=_time(delivered.delivered_at) if delivered else None,
         deliveries=delivered.deliveries if delivered else 0,
-        state=RUNNING if running else _state(delivered, manifest, failure),
+        state=RUNNING if running else _state(delivered, manifest, failure, published),
         **counts,
         last_run=last.run_id if last else None,
         last_run_at=_time(at) if at else None,
@@ -142,13 +144,20 @@ def _account(
     )
 
 
-def _state(delivered: Registered | None, manifest: Manifest | None, failure: Failure | None) -> str:
+def _state(
+    delivered: Registered | None,
+    manifest: Manifest | None,
+    failure: Failure | None,
+    published: Callable[[Manifest], bool],
+) -> str:
     """What became of the latest delivery; one that could not even be taken counts as the latest when it is."""
     if failure and not failure.delivery and (not delivered or failure.at > delivered.delivered_at):
         return FAILED
     current = delivered.fingerprint if delivered else ""
     if manifest and manifest.delivery == current:
-        return PUBLISHED
+        # A run that failed after it had committed failed in publishing; another run may have done that since.
+        in_doubt = failure is not None and failure.run_id == manifest.run_id
+        return FAILED if in_doubt and not published(manifest) else PUBLISHED
     return FAILED if failure and failure.delivery == current else WAITING
 
 

@@ -306,7 +306,8 @@ def _hash_file(path: Path) -> str:
 def _copy_hashing(source: Path, target: Path) -> tuple[str, int]:
     """Copy in one pass; the hash and the size are those of the bytes written, even if the source changes meanwhile."""
     digest, size = hashlib.sha256(), 0
-    with source.open("rb", buffering=0) as reader, target.open("wb", buffering=0) as writer:
+    # The writer is buffered: an unbuffered one may write a part only, where the disk is nearly full, and say so in passing.
+    with source.open("rb", buffering=0) as reader, target.open("wb") as writer:
         while chunk := reader.read(_CHUNK):
             digest.update(chunk)
             writer.write(chunk)

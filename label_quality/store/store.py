@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from label_quality.store.manifests import OVERALL, Manifest, Manifests
 from label_quality.store.names import check_batch
 from label_quality.store.publishing import Published
 from label_quality.store.purging import purge_leftovers, purge_versions
-from label_quality.store.reader import DATABASE
+from label_quality.store.reader import DATABASE, Reader
 from label_quality.store.runs import BatchRun
 from label_quality.store.scan import is_outdated, quoted, show
 
@@ -92,6 +92,18 @@ class Store:
             and manifest.delivery == delivery.fingerprint
             and not is_outdated(self.root, manifest)
         )
+
+    def is_published(self, manifest: Manifest) -> bool:
+        """Whether the database holds this very state of its batch."""
+        try:
+            with closing(Reader(self.database)) as reader:
+                wanted = [manifest.batch, manifest.run_id, manifest.committed_at]
+                found = reader.execute(
+                    "from _published where (batch, run_id, committed_at) = (?, ?, ?)", wanted
+                )
+                return bool(found.fetchall())
+        except (FileNotFoundError, StoreError):
+            return False
 
     def accounts(self) -> list[Account]:
         """Every batch that was ever delivered, with what became of its latest delivery, sorted by name."""

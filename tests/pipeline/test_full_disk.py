@@ -71,7 +71,8 @@ def published(tmp_path_factory: pytest.TempPathFactory, demo: Demo) -> Published
     with dg.DagsterInstance.ephemeral() as instance:
         batch = Batch(root, instance)
         batch.store.deliver("b1", demo.annotations, predictions=demo.predictions)
-        assert batch.run().success
+        first = batch.run()
+        assert first.success, execute._why(first)
     document = json.loads(demo.annotations.read_text())
     del document["annotations"][::3]
     (root / "fewer.json").write_text(json.dumps(document))
