@@ -6,6 +6,7 @@ What does not belong here: formulas (``matching``, ``metrics``, ``findings``, ``
 
 from __future__ import annotations
 
+from label_quality.assets.drift import drift
 from label_quality.assets.findings import error_rates, finding_scores, findings
 from label_quality.assets.inference import inference
 from label_quality.assets.ingest import ingest
@@ -30,6 +31,7 @@ BATCH_ASSETS = [
     finding_scores,
     findings,
     error_rates,
+    drift,
     outcomes,
     publish,
 ]

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from label_quality.assets.parts import PARTS, Part
+from label_quality.assets.parts import ACCOUNTS, PARTS, Part
 from label_quality.assets.resources import StoreResource
 from label_quality.assets.reviews import observe_reviews
 from label_quality.assets.step import one_sentence, table_spec, tell
+from label_quality.store.accounts import accounts_table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -33,6 +34,7 @@ def overall(
         opened = store.open()
         observe_reviews(context, opened)
         with opened.connect() as con:
+            con.register(ACCOUNTS, accounts_table(opened.accounts()))
             written = opened.write_overall(con, chosen).seconds
             batches = len(opened.batches())
             for timed in chosen:

@@ -325,6 +325,82 @@ def export(
 
 @cli.command()
 @_ROOT
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def status(root: Path | None, *, as_json: bool) -> None:
+    """List every batch that was delivered, and what became of it."""
+    from label_quality.cli.status import run_status
+
+    sys.exit(run_status(root, as_json=as_json))
+
+
+@cli.command()
+@click.argument("old")
+@click.argument("new", required=False)
+@_ROOT
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+)
+def diff(old: str, new: str | None, root: Path | None, form: str) -> None:
+    """Compare two COCO files, or two versions of a batch: what was added, removed, re-classed, moved, redrawn.
+
+    OLD and NEW are files, or batches as BATCH (the current version) or BATCH@1 (the one before it). A single batch is
+    compared with its delivery before. Exit code 0: no label differs; 1: some do.
+    """
+    from label_quality.cli.diff import run_diff
+
+    sys.exit(run_diff(old, new, root, form))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--images-per-batch", type=click.IntRange(1), required=True)
+@click.option(
+    "--predictions",
+    multiple=True,
+    metavar="[MODEL=]FILE",
+    help="COCO results file of a model, split likewise; may be given several times.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of the images; each batch gets a link to it.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the batches' folders are written. Default: the inbox of the root.",
+)
+@_ROOT
+def split(
+    *,
+    file: Path,
+    images_per_batch: int,
+    predictions: tuple[str, ...],
+    images: Path | None,
+    output: Path | None,
+    root: Path | None,
+) -> None:
+    """Cut one huge COCO file into batches by image, every record kept to the letter."""
+    from label_quality.cli.split import run_split
+
+    sys.exit(
+        run_split(
+            file,
+            images_per_batch=images_per_batch,
+            predictions=predictions,
+            images=images,
+            output=output,
+            root=root,
+        )
+    )
+
+
+@cli.command()
+@_ROOT
 def rebuild(root: Path | None) -> None:
     """Make label_quality.duckdb anew from what the batches have committed: the repair command."""
     from label_quality.cli.rebuild import run_rebuild

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class BatchRun:
         file = self._next(table)
         with (
             replacing(self.root / file) as temporary,
-            pq.ParquetWriter(temporary, schema.arrow_schema(), **_encoding(schema)) as parquet,
+            _parquet(temporary, schema) as parquet,
             ThreadPoolExecutor(1) as background,
         ):
             # One chunk is written while the next is being made: encoding does not hold Python's lock.
@@ -190,6 +190,26 @@ class BatchRun:
             (self._delivery.labels, self._delivery.results) if self._delivery else ("", "")
         )
         return Lineage(table, file, labels, results, self._reads).encoded()
+
+
+@contextmanager
+def _parquet(path: Path, table: Table) -> Iterator[pq.ParquetWriter]:
+    """A Parquet writer. Its end writes too: a disk that is full shows there at the latest, and is told like the rest."""
+    with _told(table.name):
+        parquet = pq.ParquetWriter(path, table.arrow_schema(), **_encoding(table))
+    try:
+        yield parquet
+    except BaseException:
+        with suppress(OSError):  # what went wrong before counts
+            parquet.close()
+        raise
+    else:
+        with _told(table.name):
+            parquet.close()
+    finally:
+        parquet.is_open = (
+            False  # else it tries again when it is collected, and nobody can catch that
+        )
 
 
 def _encoding(table: Table) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import duckdb
 from label_quality.schema import TABLES
 from label_quality.settings import Settings
 from label_quality.store import instances, publishing
+from label_quality.store.accounts import Account, Failure, Failures, accounts
 from label_quality.store.conform import check_written, conform_sql
 from label_quality.store.deliveries import Deliveries, Delivery
 from label_quality.store.errors import StoreError
@@ -23,7 +24,7 @@ from label_quality.store.manifests import OVERALL, Manifest, Manifests
 from label_quality.store.names import check_batch
 from label_quality.store.publishing import Published
 from label_quality.store.purging import purge_leftovers, purge_versions
-from label_quality.store.reader import DATABASE
+from label_quality.store.reader import DATABASE, Reader
 from label_quality.store.runs import BatchRun
 from label_quality.store.scan import is_outdated, quoted, show
 
@@ -40,6 +41,7 @@ class Store:
         self.database = self.root / DATABASE
         self._deliveries = Deliveries(self.root)
         self._manifests = Manifests(self.root)
+        self._failures = Failures(self.root)
 
     def batches(self) -> list[str]:
         """The batches that were committed, sorted by name."""
@@ -68,7 +70,11 @@ class Store:
 
     def lock(self, batch: str) -> AbstractContextManager[None]:
         """Hold the batch against every other run, whoever started it; raises BatchBusy at once when it is held."""
-        return locked_at_once(self.root / "locks" / "batches" / f"{check_batch(batch)}.lock", batch)
+        return locked_at_once(self.lock_file(batch), batch)
+
+    def lock_file(self, batch: str) -> Path:
+        """The file by which the batch is held."""
+        return self.root / "locks" / "batches" / f"{check_batch(batch)}.lock"
 
     def run(self, batch: str, run_id: str) -> BatchRun:
         """The run `run_id` of `batch`, for one step. Its first call pins the delivery that the run works on."""
@@ -80,6 +86,49 @@ class Store:
     def manifest(self, batch: str) -> Manifest | None:
         """The committed state of `batch`; None when nothing was committed."""
         return self._manifests.get(batch)
+
+    def is_current(self, batch: str) -> bool:
+        """Whether the latest delivery of `batch` is what is committed, in tables that this version can read."""
+        manifest, delivery = self.manifest(batch), self._deliveries.peek(batch)
+        return bool(
+            manifest
+            and delivery
+            and manifest.delivery == delivery.fingerprint
+            and not is_outdated(self.root, manifest)
+        )
+
+    def is_published(self, manifest: Manifest) -> bool:
+        """Whether the database holds this very state of its batch."""
+        try:
+            with closing(Reader(self.database)) as reader:
+                wanted = [manifest.batch, manifest.run_id, manifest.committed_at]
+                found = reader.execute(
+                    "from _published where (batch, run_id, committed_at) = (?, ?, ?)", wanted
+                )
+                return bool(found.fetchall())
+        except (FileNotFoundError, StoreError):
+            return False
+
+    def accounts(self) -> list[Account]:
+        """Every batch that was ever delivered, with what became of its latest delivery, sorted by name."""
+        return accounts(self, self._deliveries, self._failures)
+
+    def note_failure(
+        self, batch: str, run_id: str, message: str, ended: float | None = None
+    ) -> None:
+        """Remember that a run of `batch` failed, now or at `ended` (seconds since 1970), for `accounts`.
+
+        A run is noted once; one that ended before the last that was noted is not noted any more.
+        """
+        delivery = self._deliveries.pin(batch, run_id) or ""
+        self._failures.note(batch, Failure(run_id, delivery, now(ended), message))
+
+    def state(self) -> str:
+        """A text that changes with every commit and every failure that is noted; "" before the first."""
+        manifests = self._committed()
+        failures = self._failures.all().values()
+        latest = max([m.committed_at for m in manifests] + [f.at for f in failures], default="")
+        return latest and f"{latest}/{len(manifests)}"
 
     def commit(self, batch: str, run_id: str) -> Manifest:
         """Make what the run wrote, beside what was committed before, the state of `batch`: one atomic replacement.
@@ -106,12 +155,33 @@ class Store:
         """A connection to memory with the limits of the settings; it spills below the root. Close it to free what it holds."""
         return instances.connection(self.settings.duckdb, self._spill)
 
-    def view(self, con: duckdb.DuckDBPyConnection, *tables: str) -> None:
-        """Create views on `con` over the committed rows of all batches; without names, of all per-batch tables.
+    def view(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        *tables: str,
+        batches: Collection[str] | None = None,
+    ) -> None:
+        """Create views on `con` over the committed rows of all batches, or of those named; by default of all tables.
 
         They are the batches that publishing takes: outdated ones are left out, see `Published`.
         """
-        self._view(con, self._committed(), tables or [n for n, t in TABLES.items() if t.per_batch])
+        found = [m for m in self._committed() if batches is None or m.batch in batches]
+        self._view(con, found, tables or [n for n, t in TABLES.items() if t.per_batch])
+
+    def predecessors(self, batch: str, most: int) -> list[str]:
+        """The batches that were committed before `batch` came, or all others while it is new: the latest `most`, sorted.
+
+        What counts is when a batch was first delivered, so that a correction is compared with what came before it.
+        """
+        mine = self._deliveries.peek(batch)
+        others = [
+            (found.first_seen, m.batch)
+            for m in self._committed()
+            if m.batch != batch and (found := self._deliveries.peek(m.batch))
+            if mine is None or found.first_seen < mine.first_seen
+            if not is_outdated(self.root, m)
+        ]
+        return sorted(name for _, name in sorted(others)[-most:]) if most else []
 
     def review_log(self) -> ReviewLog:
         """What people decided: the log that the settings name, else the one in this root."""

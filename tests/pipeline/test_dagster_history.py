@@ -112,7 +112,7 @@ def checks(instance: dg.DagsterInstance, audited: Audited) -> dict[str, dg.Asset
 
 def test_checks_that_pass(instance: dg.DagsterInstance, within: Audited) -> None:
     found = checks(instance, within)
-    assert len(found) == len(within.summary["checks"]) == 9
+    assert len(found) == len(within.summary["checks"]) == 15
     assert all(e.passed for e in found.values())
     rate = found["error_rates.label_error_rate"]
     metadata = {k: v.value for k, v in rate.metadata.items()}

@@ -73,11 +73,11 @@ def test_rates_never_block_and_lost_records_do() -> None:
 def test_sensors_and_the_schedule_are_on_by_default() -> None:
     repository = defs.get_repository_def()
     assert {s.name: s.default_status for s in repository.sensor_defs} == dict.fromkeys(
-        ("inbox", "settled"), dg.DefaultSensorStatus.RUNNING
+        ("inbox", "settled", "failed_runs", "failed_checks"), dg.DefaultSensorStatus.RUNNING
     )
-    assert [s.default_status for s in repository.schedule_defs] == [
-        dg.DefaultScheduleStatus.RUNNING
-    ]
+    assert {s.name: s.default_status for s in repository.schedule_defs} == dict.fromkeys(
+        ("nightly_refresh", "nightly_purge"), dg.DefaultScheduleStatus.RUNNING
+    )
 
 
 def test_definitions_can_be_built_for_any_root(tmp_path: Path) -> None:

@@ -14,9 +14,8 @@ from label_quality.store import Store
 from label_quality.store.reviews import Entry
 
 sys.path.insert(0, str(Path(__file__).parent / "store"))
-from store_rows import add_verdict
+from store_rows import add_verdict, refresh
 from store_rows import audit as write_batch
-from store_rows import refresh
 
 
 @pytest.fixture(scope="module")
