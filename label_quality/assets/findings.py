@@ -27,12 +27,7 @@ _EVIDENCE = [
 
 
 @dg.multi_asset(
-    specs=[
-        table_spec(
-            "finding_scores",
-            _EVIDENCE,
-        )
-    ]
+    specs=[table_spec("finding_scores", _EVIDENCE)],
 )
 def finding_scores(
     context: dg.AssetExecutionContext, store: StoreResource
@@ -52,7 +47,9 @@ def finding_scores(
     specs=[table_spec("findings", ["finding_scores", "annotations", "categories", "models"])],
     check_specs=[INDEPENDENT_MODELS],
 )
-def findings(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[Any]:
+def findings(
+    context: dg.AssetExecutionContext, store: StoreResource
+) -> Iterator[dg.MaterializeResult[Any]]:
     """The queue: every suspected error with its probability, its sentence and a suggested fix."""
     with step(context, store) as s:
         s.say("writing findings")
@@ -77,7 +74,7 @@ def findings(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mate
         saw = s.con.execute("select model from models where saw_labels order by model").fetchall()
         (resting,) = s.con.execute("select count(*) filter (saw_labels) from findings").fetchone()  # type: ignore[misc]
         check = independent_models([model for (model,) in saw], resting, rows)
-        return s.result("findings", rows, metadata | _review(s), [check])
+        yield s.result("findings", rows, metadata | _review(s), [check])
 
 
 @dg.multi_asset(
