@@ -16,10 +16,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from pipeline_tools import NO_LIMITS, snapshot
+from pipeline_tools import NO_LIMITS, audit_in_process, snapshot
 
 from label_quality.cli import execute
-from label_quality.definitions import build_definitions
 from label_quality.demo import Demo
 from label_quality.settings import load_settings
 from label_quality.store import Store, StoreError
@@ -42,16 +41,9 @@ class Batch:
     def __init__(self, root: Path, instance: dg.DagsterInstance) -> None:
         self.root, self.instance = root, instance
         self.store = Store(root, load_settings(root))
-        self.job = build_definitions(load_settings(root)).resolve_job_def("audit_batch")
 
     def run(self) -> dg.ExecuteInProcessResult:
-        self.instance.add_dynamic_partitions("batch", ["b1"])
-        return self.job.execute_in_process(
-            instance=self.instance,
-            partition_key="b1",
-            run_config=execute._QUIET,
-            raise_on_error=False,
-        )
+        return audit_in_process(self.root, self.instance, "b1")
 
 
 @dataclass(frozen=True)
