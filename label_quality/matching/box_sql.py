@@ -12,9 +12,7 @@ SIDES = "x, y, x + width as right, y + height as bottom, width * height as area"
 def touch(a: str, b: str) -> str:
     """Whether two boxes share an area; not where a side is so short that it is lost beside a far coordinate."""
     own = " and ".join(f"{r}.x < {r}.right and {r}.y < {r}.bottom" for r in (a, b))
-    return (
-        f"{a}.x < {b}.right and {b}.x < {a}.right and {a}.y < {b}.bottom and {b}.y < {a}.bottom and {own}"
-    )
+    return f"{a}.x < {b}.right and {b}.x < {a}.right and {a}.y < {b}.bottom and {b}.y < {a}.bottom and {own}"
 
 
 def intersection(a: str, b: str) -> str:

@@ -60,7 +60,8 @@ def _tasks(ends: Ints) -> Iterator[slice]:
 
 
 def _of_boxes(box: Floats, image: Ints, some: slice) -> Floats:
-    return union_areas(*box[:, some], image[some] - image[some.start])
+    x0, y0, x1, y1 = box[:, some]
+    return union_areas(x0, y0, x1, y1, image[some] - image[some.start])
 
 
 def union_areas(x0: Floats, y0: Floats, x1: Floats, y1: Floats, image: Ints) -> Floats:
@@ -96,4 +97,5 @@ def union_areas(x0: Floats, y0: Floats, x1: Floats, y1: Floats, image: Ints) -> 
     above = y1[lowest[reached[follows - 1] - strip[follows] * n]]
     covered[follows] = np.maximum(covered[follows], above)
     areas = (at[strip + 1] - at[strip]) * np.maximum(y1[box] - covered, 0)
-    return np.bincount(image[box], areas, minlength=int(image[-1]) + 1 if n else 0)
+    images = int(image[-1]) + 1 if n else 0
+    return np.bincount(image[box], areas, minlength=images).astype(np.float64, copy=False)

@@ -243,7 +243,9 @@ def _outliers(objects: _Objects, found: _Found) -> pa.Table:
     columns = {name: keys[name] for name in _KEYS}
     columns |= {n: _numbers(getattr(found, n)) for n in ("value", "low", "high", "score")}
     names = pa.array([*objects.names, None], pa.string())
-    columns["group_name"] = names.take(pa.array(np.where(found.group < 0, len(names) - 1, found.group)))
+    columns["group_name"] = names.take(
+        pa.array(np.where(found.group < 0, len(names) - 1, found.group))
+    )
     columns["severity"] = pa.array(["moderate", "severe"]).take(pa.array(found.severe))
     words = {"kind": found.metric.kind, "metric": found.metric.name, "rule": found.rule}
     columns |= {name: pa.repeat(word, len(found.rows)) for name, word in words.items()}

@@ -138,9 +138,7 @@ def _spike(metric: Metric, values: Floats) -> float:
     def share(value: float | None) -> int:
         if value is None:
             return 0
-        return int(
-            np.searchsorted(values, value, side="right") - np.searchsorted(values, value)
-        )
+        return int(np.searchsorted(values, value, side="right") - np.searchsorted(values, value))
 
     at_low, at_high = share(metric.low), share(metric.high)
     if metric.low is not None and at_low >= _SPIKE_AT_END * n and at_low >= at_high:

@@ -77,7 +77,9 @@ def build_relations(
         for (model,) in models.fetchall():
             objects = _objects(con, target, model, own, images)
             relate = partial(_relate, target, images, objects)
-            for metric, found in zip((own + of_image), in_threads(relate, own + of_image), strict=True):
+            for metric, found in zip(
+                (own + of_image), in_threads(relate, own + of_image), strict=True
+            ):
                 words = {"model": model, "target": target.kind, "kind": metric.kind}
                 words |= {"metric": metric.name, "measure": target.measure}
                 for name, columns in found.items():

@@ -49,7 +49,11 @@ def _outliers_of(kind: str, rows: list[Row]) -> tuple[str, Markup | str, list[st
     return (
         kind,
         bars(shown, title, ("severe", "moderate"), "outlier") if shown else "",
-        [f"{r['metric']} ({r['encord'] or 0:,})" for r in judged if not r["severe"] + r["moderate"]],
+        [
+            f"{r['metric']} ({r['encord'] or 0:,})"
+            for r in judged
+            if not r["severe"] + r["moderate"]
+        ],
         [r["metric"] for r in rows if not r["objects"]],
     )
 

@@ -29,7 +29,11 @@ def test_labels(name):
     for reader in ("fast", "tolerant"):
         masks: list[pa.Table] = []
         labels = read_labels(
-            path, "b", images=SHARED / "data" / name / "images", write_masks=masks.append, reader=reader
+            path,
+            "b",
+            images=SHARED / "data" / name / "images",
+            write_masks=masks.append,
+            reader=reader,
         )
         found[reader] = (labels, pa.concat_tables(masks))
     labels, masks = found["fast"]
@@ -61,7 +65,9 @@ def test_labels(name):
     ("name", "model"), [(name, model) for name in SETS for model in SETS[name][1]]
 )
 def test_results(name, model):
-    labels = read_labels(SHARED / "data" / name / "instances.json", "b", write_masks=lambda table: None)
+    labels = read_labels(
+        SHARED / "data" / name / "instances.json", "b", write_masks=lambda table: None
+    )
     path = SHARED / "data" / name / "predictions" / f"{model}.json"
     rows: list[pa.Table] = []
     masks: list[pa.Table] = []

@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import pytest
-
 from helpers.shared_folder import COCO_SUBSET
 
 FOLDER = COCO_SUBSET

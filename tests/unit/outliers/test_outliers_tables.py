@@ -135,9 +135,12 @@ def test_the_bounds_name_the_outliers_of_both_rules() -> None:
                   ) then c.name end
                 where {name} < low or {name} > high order by all"""
             found = con.execute(asked).fetchall()
-            assert found == con.execute(
-                f"select annotation_id, severity from outliers where metric = '{name}' and rule = '{rule}' order by all"
-            ).fetchall()
+            assert (
+                found
+                == con.execute(
+                    f"select annotation_id, severity from outliers where metric = '{name}' and rule = '{rule}' order by all"
+                ).fetchall()
+            )
             counts = con.execute(
                 f"select moderate + severe from outlier_summary where metric = '{name}' and rule = '{rule}'"
             ).fetchall()
