@@ -71,7 +71,10 @@ def union_areas(x0: Floats, y0: Floats, x1: Floats, y1: Floats, image: Ints) -> 
     their vertical extents, which a running maximum of lower edges gives, times the width of the strip.
 
     Args:
-        x0: left edges of the boxes, by `image` and in it by y0 and y1; y0, x1 and y1 likewise.
+        x0: left edges of the boxes, which stand by `image` and in it by y0 and y1.
+        y0: their upper edges.
+        x1: their right edges.
+        y1: their lower edges.
         image: number of the image of each box, 0, 1, 2 ..., each of which has a box.
     """
     n = len(x0)
