@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from label_quality import registry
 from label_quality.schema import ERROR_TYPES, TABLES
+from label_quality.store import Store
 from label_quality.store.reader import Reader, published_database
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from label_quality.inference.neighbours import Index
 
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 
@@ -27,6 +34,7 @@ class Audit:
         """Raises FileNotFoundError when nothing has been published under `root`."""
         self.root = Path(root).expanduser().absolute()
         self._reader = Reader(published_database(self.root))
+        self._indexes: dict[tuple[str, str | None], tuple[NDArray[np.int64], Index]] = {}
 
     def findings(
         self, batch: str | None = None, error_type: str | None = None, minimum: float = 0.0
@@ -82,6 +90,46 @@ class Audit:
         """One row per thing that looks wrong in a record that was taken all the same."""
         return self._select(
             "ingest_warnings", {"batch = ?": batch}, "batch, record_type, record_id, issue"
+        )
+
+    def reviews(self, batch: str | None = None) -> pd.DataFrame:
+        """One row per verdict of the review log as of the last publish; ``standing`` says which ones count."""
+        return self._select("reviews", {"batch = ?": batch}, "seq")
+
+    def tags(self, batch: str | None = None) -> pd.DataFrame:
+        """One row per tag of an image, label or prediction, as of the last publish."""
+        return self._select(
+            "tags", {"batch = ?": batch}, "batch, kind, image_id, annotation_id, tag"
+        )
+
+    def similar_labels(
+        self, batch: str, annotation_id: int, count: int = 20, model: str | None = None
+    ) -> pd.DataFrame:
+        """The labels of a batch that look most like one of them to `model` (else the first by name), nearest first.
+
+        Columns annotation_id, image_id, category_id, similarity (cosine, -1 to 1). Needs the extra `inference`. Raises
+        ValueError where no model was asked about that label.
+        """
+        from label_quality.inference.neighbours import Index, read_features
+
+        manifest = Store(self.root).manifest(batch)
+        file = manifest.tables.get("label_features") if manifest else None
+        if file is None:
+            raise ValueError(f"no model was asked about labels of batch {batch!r}")
+        key = (file, model)
+        if key not in self._indexes:
+            ids, features = read_features(str(self.root / file), model)
+            self._indexes = {key: (ids, Index(features))}  # one: features are large
+        ids, index = self._indexes[key]
+        row = np.flatnonzero(ids == annotation_id)
+        if not len(row):
+            raise ValueError(f"no model was asked about label {annotation_id} of batch {batch!r}")
+        found, similarity = (part[0] for part in index.nearest(row, count))
+        return self.sql(
+            """select annotation_id, image_id, category_id, similarity
+               from (select unnest($ids) as annotation_id, unnest($similarity) as similarity)
+               join annotations using (annotation_id) where batch = $batch order by similarity desc, annotation_id""",
+            {"ids": ids[found].tolist(), "similarity": similarity.tolist(), "batch": batch},
         )
 
     def image_metrics(self, batch: str | None = None) -> pd.DataFrame:

@@ -6,7 +6,7 @@ Rates never block: bad labels are what this project is there to show. A rate tha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,6 +14,9 @@ from label_quality.assets.metadata import markdown_table, rounded
 from label_quality.rates import FORMULA
 from label_quality.schema import ERROR_TYPES
 from label_quality.settings import Limit, Limits
+
+if TYPE_CHECKING:
+    from label_quality.assets.resources import StoreResource
 
 LABEL_ERROR_RATE = "label_error_rate"
 NOTHING_LOST = dg.AssetCheckSpec(
@@ -25,11 +28,23 @@ NOTHING_LOST = dg.AssetCheckSpec(
 QUARANTINED_SHARE = dg.AssetCheckSpec(
     "quarantined_share", asset="batches", description="Share of the records that were not taken."
 )
+DELIVERY_TAKEN = dg.AssetCheckSpec(
+    "delivery_taken", asset="batches", description="The annotation file could be read."
+)
+RESULTS_TAKEN = dg.AssetCheckSpec(
+    "results_taken", asset="imported_models", description="All results files could be read."
+)
 PREDICTIONS_NOTHING_LOST = dg.AssetCheckSpec(
     "nothing_lost",
     asset="models",
     blocking=True,
     description="Every record read was kept or quarantined.",
+)
+
+INDEPENDENT_MODELS = dg.AssetCheckSpec(
+    "independent_models",
+    asset="findings",
+    description="No finding rests on a model that was trained on the labels it judges.",
 )
 
 
@@ -70,6 +85,34 @@ def nothing_lost(asset: str, counts: dict[str, tuple[int, int, int]]) -> dg.Asse
     )
 
 
+def taken(spec: dg.AssetCheckSpec, problem: str = "") -> dg.AssetCheckResult:
+    """The result of `DELIVERY_TAKEN` or `RESULTS_TAKEN`; `problem` is why it failed."""
+    return dg.AssetCheckResult(
+        passed=not problem,
+        check_name=spec.name,
+        asset_key=spec.asset_key,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=problem or spec.description,
+    )
+
+
+def told_if_untaken(
+    spec: dg.AssetCheckSpec,
+    store: StoreResource,
+    results: Iterator[dg.MaterializeResult[Any]],
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """The `results`, whose first says that the delivery was taken; where they fail before it, that it was not, and why."""
+    told = False
+    try:
+        for result in results:
+            told = True
+            yield result
+    except dg.Failure as failure:
+        if not told and not store.refused:
+            yield taken(spec, failure.description or "")
+        raise
+
+
 def quarantined_share(counts: dict[str, tuple[int, int, int]], limit: float) -> dg.AssetCheckResult:
     """Warns when more than `limit` of the records were not taken."""
     read = sum(n[0] for n in counts.values())
@@ -87,6 +130,21 @@ def quarantined_share(counts: dict[str, tuple[int, int, int]], limit: float) -> 
             "quarantined": quarantined,
             "read": read,
         },
+    )
+
+
+def independent_models(saw: list[str], resting: int, findings: int) -> dg.AssetCheckResult:
+    """Warns when models, `saw`, were trained on the labels: such a model repeats errors that it has learned."""
+    told = f"{', '.join(saw)} {'was' if len(saw) == 1 else 'were'} trained on these labels and may repeat their errors"
+    return dg.AssetCheckResult(
+        passed=not saw,
+        check_name=INDEPENDENT_MODELS.name,
+        asset_key="findings",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{told}: {resting} of {findings} findings rest on that"
+        if saw
+        else "no model is known to have been trained on these labels",
+        metadata={"findings that rest on it": resting},
     )
 
 

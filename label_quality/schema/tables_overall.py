@@ -12,6 +12,28 @@ _TARGET = Column("target", "VARCHAR", "prediction: whether a prediction is right
 
 OVERALL_TABLES = (
     Table(
+        "deliveries",
+        "One row per batch that was ever delivered, published or not: what became of its latest delivery. As of the last refresh.",
+        (
+            Column("batch", "VARCHAR", "Name of the batch"),
+            Column("fingerprint", "VARCHAR", "Fingerprint of its latest delivery, over files and image root; NULL when none could be taken", "", True),
+            Column("first_seen", "TIMESTAMP", "When its first delivery was taken", "UTC", True),
+            Column("delivered_at", "TIMESTAMP", "When its latest delivery was taken", "UTC", True),
+            Column("deliveries", "BIGINT", "Different deliveries of it so far"),
+            Column("state", "VARCHAR", "Of the latest delivery: published, running, failed, or waiting for its run"),
+            Column("images", "BIGINT", "Images, as published; NULL before the first publication, as are the other counts", "", True),
+            Column("labels", "BIGINT", "Labels", "", True),
+            Column("predictions", "BIGINT", "Predictions of all models", "", True),
+            Column("quarantined", "BIGINT", "Records that were not taken", "", True),
+            Column("findings", "BIGINT", "Findings", "", True),
+            Column("last_run", "VARCHAR", "Dagster run that ended last: published, or failed", "", True),
+            Column("last_run_at", "TIMESTAMP", "When it published, or failed", "UTC", True),
+            Column("message", "VARCHAR", "Why the last run failed; NULL when it did not", "", True),
+        ),
+        "overall",
+        per_batch=False,
+    ),
+    Table(
         "outliers",
         "One row per object and metric by which its value is unusual among all batches; crowds are not judged. By the robust rule; "
         "what Encord Active's finds, outlier_bounds says.",
