@@ -60,7 +60,8 @@ def _tasks(ends: Ints) -> Iterator[slice]:
 
 
 def _of_boxes(box: Floats, image: Ints, some: slice) -> Floats:
-    return union_areas(*box[:, some], image[some] - image[some.start])
+    x0, y0, x1, y1 = box[:, some]
+    return union_areas(x0, y0, x1, y1, image[some] - image[some.start])
 
 
 def union_areas(x0: Floats, y0: Floats, x1: Floats, y1: Floats, image: Ints) -> Floats:
@@ -70,7 +71,10 @@ def union_areas(x0: Floats, y0: Floats, x1: Floats, y1: Floats, image: Ints) -> 
     their vertical extents, which a running maximum of lower edges gives, times the width of the strip.
 
     Args:
-        x0: left edges of the boxes, by `image` and in it by y0 and y1; y0, x1 and y1 likewise.
+        x0: left edges of the boxes, which stand by `image` and in it by y0 and y1.
+        y0: their upper edges.
+        x1: their right edges.
+        y1: their lower edges.
         image: number of the image of each box, 0, 1, 2 ..., each of which has a box.
     """
     n = len(x0)
@@ -96,4 +100,5 @@ def union_areas(x0: Floats, y0: Floats, x1: Floats, y1: Floats, image: Ints) -> 
     above = y1[lowest[reached[follows - 1] - strip[follows] * n]]
     covered[follows] = np.maximum(covered[follows], above)
     areas = (at[strip + 1] - at[strip]) * np.maximum(y1[box] - covered, 0)
-    return np.bincount(image[box], areas, minlength=int(image[-1]) + 1 if n else 0)
+    images = int(image[-1]) + 1 if n else 0
+    return np.bincount(image[box], areas, minlength=images).astype(np.float64, copy=False)

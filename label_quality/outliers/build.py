@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -175,7 +176,7 @@ def _by_robust(
     if metric.per_category:
         group, names = objects.category[rows], objects.names
         edges = np.searchsorted(group, np.arange(len(names) + 1))
-        groups = [np.sort(value[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        groups = [np.sort(value[a:b]) for a, b in pairwise(edges)]
     fences = robust_fences(metric, groups, everything)
 
     def of(name: str, places: Ints) -> Floats:
@@ -255,7 +256,7 @@ def _outliers(objects: _Objects, found: _Found) -> pa.Table:
 
 def _bounds(found: _Found) -> pa.Table:
     words = (found.metric.kind, found.metric.name, found.rule)
-    rows = [(*words, *(None if x != x else x for x in one)) for one in found.bounds]
+    rows = [(*words, *one) for one in found.bounds]
     return _table("outlier_bounds", zip(*rows, strict=True))
 
 
@@ -268,8 +269,10 @@ def _counted(
 
 
 def _table(name: str, columns: Any) -> pa.Table:
+    """Rows of a table of the schema; NaN becomes NULL."""
     schema = TABLES[name].arrow_schema()
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema)
+    arrays = [pa.array(c, f.type, from_pandas=True) for c, f in zip(columns, schema, strict=True)]
+    return pa.table(arrays, schema)
 
 
 def _numbers(values: Floats) -> pa.Array:
