@@ -1,10 +1,11 @@
-"""The two jobs: `audit_batch` (one partition per batch) and `refresh` (what depends on all batches)."""
+"""The jobs: `audit_batch` (one partition per batch), `refresh` (what depends on all batches), `purge_history`."""
 
 from __future__ import annotations
 
 import dagster as dg
 
 from label_quality.assets import BATCH_ASSETS, OVERALL_ASSETS
+from label_quality.assets.history import purge_runs
 
 # One run is one batch, in one process: a step costs 0.03 s instead of 3. Parallelism comes from several runs.
 audit_batch = dg.define_asset_job(
@@ -12,6 +13,8 @@ audit_batch = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*BATCH_ASSETS),
     executor_def=dg.in_process_executor,
     description="Ingest one batch, match its labels with predictions, find label errors, judge the rates, publish.",
+    # A run that was killed is repeated as a whole: what it had written belongs to it, and no other run reads it.
+    tags={"dagster/retry_strategy": "ALL_STEPS"},
 )
 refresh = dg.define_asset_job(
     "refresh",
@@ -19,3 +22,12 @@ refresh = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     description="Compute what depends on all batches from what they have committed.",
 )
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Remove runs and their events from Dagster's history that are older than keep_runs_days.",
+)
+def purge_history() -> None:
+    """Dagster itself keeps them for ever."""
+    purge_runs()

@@ -13,6 +13,7 @@ import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -50,6 +51,49 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quarantined: float = 0.0
 
 
+class Drift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a batch differs too much from the batches before it.
+
+    A check warns (or is an error, if `severity` says so) when the difference is larger than its limit and is not chance
+    (p below `significance`).
+    `predecessors` is how many earlier batches are compared with, 0 for none. `error_rate` and `unmatched` are rises of a
+    rate, 0 to 1; `class_mix` is Cramér's V, 0 to 1; `box_size` the Kolmogorov-Smirnov distance, 0 to 1.
+    """
+
+    predecessors: int = 10
+    significance: float = 0.01
+    severity: Literal["warn", "error"] = "warn"
+    error_rate: float = 0.02
+    unmatched: float = 0.05
+    class_mix: float = 0.2
+    box_size: float = 0.15
+
+    def __post_init__(self) -> None:
+        shares = (
+            self.significance,
+            self.error_rate,
+            self.unmatched,
+            self.class_mix,
+            self.box_size,
+        )
+        if self.predecessors < 0 or not all(0 <= share <= 1 for share in shares):
+            raise ValueError("drift needs predecessors >= 0 and limits from 0 to 1")
+
+
+class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where failed runs and failed checks are reported: a URL that takes JSON by POST, "" for nowhere."""
+
+    url: str = ""
+    timeout_seconds: float = 5.0
+    warnings: bool = False
+
+    def __post_init__(self) -> None:
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError("a webhook's url starts with http:// or https://")
+        if self.timeout_seconds <= 0:
+            raise ValueError("a webhook needs timeout_seconds > 0")
+
+
 class DuckDB(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Resources of each DuckDB connection. `threads` 0 means all cores."""
 
@@ -76,8 +120,12 @@ class Inference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. `root` is absolute once loaded; `inbox` may be relative to it.
 
+    `review_log_url` is empty for the file ``reviews.db`` in the root, or names a PostgreSQL database.
     `trained_on` names for each model, imported or run here, the batches that it was trained on (`*` stands for any text):
     what it says about their labels is no second opinion. `settings_folder` is the folder of the settings file, not a setting.
+    A folder of the inbox is taken when nothing in it was written for `settle_seconds`, or at once when its `.done` file
+    is the last thing written; `done_marker_required` waits for that file whatever the age. Runs older than
+    `keep_runs_days` are removed from Dagster's history by night, 0 keeps them for ever.
     """
 
     root: str = DEFAULT_ROOT
@@ -86,8 +134,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     duckdb: DuckDB = DuckDB()
     image_header_threads: int = 8
+    drift: Drift = Drift()
+    webhook: Webhook = Webhook()
     sensor_interval_seconds: int = 30
+    settle_seconds: float = 5.0
+    done_marker_required: bool = False
+    keep_runs_days: int = 30
     review_url: str = ""
+    review_log_url: str = ""
     inference: Inference = Inference()
     trained_on: dict[str, tuple[str, ...]] = {}
     settings_folder: str = ""
@@ -111,6 +165,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def saw_labels(self, model: str, batch: str) -> bool:
         """Whether `model` was trained on the labels of `batch`, as far as the settings say."""
         return any(fnmatchcase(batch, pattern) for pattern in self.trained_on.get(model, ()))
+
+
+def review_link(review_url: str, **filters: str) -> str:
+    """The address of the review page with these filters; "" where the settings name none."""
+    return f"{review_url.rstrip('/')}/?{urlencode(filters)}" if review_url else ""
 
 
 def load_settings(root: str | Path | None = None) -> Settings:

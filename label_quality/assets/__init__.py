@@ -6,6 +6,7 @@ What does not belong here: formulas (``matching``, ``metrics``, ``findings``, ``
 
 from __future__ import annotations
 
+from label_quality.assets.drift import drift
 from label_quality.assets.findings import error_rates, finding_scores, findings
 from label_quality.assets.inference import inference
 from label_quality.assets.ingest import ingest
@@ -15,6 +16,7 @@ from label_quality.assets.overall import overall
 from label_quality.assets.performance import outcomes
 from label_quality.assets.predictions import import_predictions, predictions, quarantine
 from label_quality.assets.publish import publish
+from label_quality.assets.reviews import OF_THE_LOG
 
 BATCH_ASSETS = [
     ingest,
@@ -29,9 +31,11 @@ BATCH_ASSETS = [
     finding_scores,
     findings,
     error_rates,
+    drift,
     outcomes,
     publish,
 ]
 OVERALL_ASSETS = [overall]
+SOURCES = OF_THE_LOG
 
-__all__ = ["BATCH_ASSETS", "OVERALL_ASSETS"]
+__all__ = ["BATCH_ASSETS", "OVERALL_ASSETS", "SOURCES"]

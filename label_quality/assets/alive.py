@@ -13,6 +13,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from label_quality.store import Store
+
+PARTITION_TAG = "dagster/partition"
 _ENDED = "The process of this run ended without a word: it was killed, or the machine went down."
 _GOING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
@@ -38,6 +41,8 @@ def end_dead_runs(instance: dg.DagsterInstance, root: Path) -> list[str]:
     for run in instance.get_runs(dg.RunsFilter(statuses=_GOING)):
         if _is_dead(_file(root, run.run_id)):
             instance.report_run_failed(run, _ENDED)
+            if batch := run.tags.get(PARTITION_TAG):
+                Store(root).note_failure(batch, run.run_id, _ENDED)
             _file(root, run.run_id).unlink(missing_ok=True)
             ended.append(run.run_id)
     return ended

@@ -6,7 +6,7 @@ Rates never block: bad labels are what this project is there to show. A rate tha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,6 +14,9 @@ from label_quality.assets.metadata import markdown_table, rounded
 from label_quality.rates import FORMULA
 from label_quality.schema import ERROR_TYPES
 from label_quality.settings import Limit, Limits
+
+if TYPE_CHECKING:
+    from label_quality.assets.resources import StoreResource
 
 LABEL_ERROR_RATE = "label_error_rate"
 NOTHING_LOST = dg.AssetCheckSpec(
@@ -24,6 +27,12 @@ NOTHING_LOST = dg.AssetCheckSpec(
 )
 QUARANTINED_SHARE = dg.AssetCheckSpec(
     "quarantined_share", asset="batches", description="Share of the records that were not taken."
+)
+DELIVERY_TAKEN = dg.AssetCheckSpec(
+    "delivery_taken", asset="batches", description="The annotation file could be read."
+)
+RESULTS_TAKEN = dg.AssetCheckSpec(
+    "results_taken", asset="imported_models", description="All results files could be read."
 )
 PREDICTIONS_NOTHING_LOST = dg.AssetCheckSpec(
     "nothing_lost",
@@ -74,6 +83,34 @@ def nothing_lost(asset: str, counts: dict[str, tuple[int, int, int]]) -> dg.Asse
             for word, n in zip(("read", "kept", "quarantined"), numbers, strict=True)
         },
     )
+
+
+def taken(spec: dg.AssetCheckSpec, problem: str = "") -> dg.AssetCheckResult:
+    """The result of `DELIVERY_TAKEN` or `RESULTS_TAKEN`; `problem` is why it failed."""
+    return dg.AssetCheckResult(
+        passed=not problem,
+        check_name=spec.name,
+        asset_key=spec.asset_key,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=problem or spec.description,
+    )
+
+
+def told_if_untaken(
+    spec: dg.AssetCheckSpec,
+    store: StoreResource,
+    results: Iterator[dg.MaterializeResult[Any]],
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """The `results`, whose first says that the delivery was taken; where they fail before it, that it was not, and why."""
+    told = False
+    try:
+        for result in results:
+            told = True
+            yield result
+    except dg.Failure as failure:
+        if not told and not store.refused:
+            yield taken(spec, failure.description or "")
+        raise
 
 
 def quarantined_share(counts: dict[str, tuple[int, int, int]], limit: float) -> dg.AssetCheckResult:

@@ -18,6 +18,7 @@ from label_quality.assets.step import Step, step, table_spec
 from label_quality.findings import build_finding_scores, build_findings
 from label_quality.rates import FORMULA, build_error_rates
 from label_quality.schema import ERROR_TYPES
+from label_quality.settings import review_link
 
 _EVIDENCE = [
     *("images", "annotations", "predictions", "prediction_overlaps", "annotation_pairs"),
@@ -26,12 +27,7 @@ _EVIDENCE = [
 
 
 @dg.multi_asset(
-    specs=[
-        table_spec(
-            "finding_scores",
-            _EVIDENCE,
-        )
-    ]
+    specs=[table_spec("finding_scores", _EVIDENCE)],
 )
 def finding_scores(
     context: dg.AssetExecutionContext, store: StoreResource
@@ -78,7 +74,7 @@ def findings(
         saw = s.con.execute("select model from models where saw_labels order by model").fetchall()
         (resting,) = s.con.execute("select count(*) filter (saw_labels) from findings").fetchone()  # type: ignore[misc]
         check = independent_models([model for (model,) in saw], resting, rows)
-        yield s.result("findings", rows, metadata, [check])
+        yield s.result("findings", rows, metadata | _review(s), [check])
 
 
 @dg.multi_asset(
@@ -125,6 +121,10 @@ def _rate_metadata(s: Step, table: list[dict[str, Any]]) -> dict[str, Any]:
         {kind: getattr(limits, kind).warn for kind in ERROR_TYPES},
     )
     metadata["formula"] = FORMULA
-    if s.store.settings.review_url:
-        metadata["review"] = dg.MetadataValue.url(s.store.settings.review_url)
-    return metadata
+    return metadata | _review(s)
+
+
+def _review(s: Step) -> dict[str, Any]:
+    """The link to the queue of this batch, where the settings say where the review page is served."""
+    link = review_link(s.store.settings.review_url, batch=s.batch)
+    return {"review": dg.MetadataValue.url(link)} if link else {}

@@ -1,24 +1,24 @@
 """Ingest: the annotation file of a batch becomes images, categories, annotations, warnings and quarantine."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from label_quality.assets.checks import (
+    DELIVERY_TAKEN,
     NOTHING_LOST,
     QUARANTINED_SHARE,
     nothing_lost,
     quarantined_share,
+    taken,
+    told_if_untaken,
 )
 from label_quality.assets.metadata import markdown_table
-from label_quality.assets.resources import INBOX_TAG, StoreResource
-from label_quality.assets.step import Step, one_sentence, step, table_spec
+from label_quality.assets.resources import StoreResource
+from label_quality.assets.step import Step, step, table_spec, take_from_inbox
 from label_quality.coco import Labels, read_labels
-from label_quality.inbox import find_delivery
-from label_quality.store import StoreError
 
 _TABLES = (
     "batches",
@@ -33,54 +33,46 @@ _TABLES = (
 
 @dg.multi_asset(
     specs=[table_spec(table, []) for table in _TABLES],
-    check_specs=[NOTHING_LOST, QUARANTINED_SHARE],
+    check_specs=[DELIVERY_TAKEN, NOTHING_LOST, QUARANTINED_SHARE],
 )
 def ingest(
     context: dg.AssetExecutionContext, store: StoreResource
-) -> Iterator[dg.MaterializeResult[Any]]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Read and validate the annotation file. What cannot be taken goes to quarantine with its reason."""
-    _register(context, store)
+    yield from told_if_untaken(DELIVERY_TAKEN, store, _ingest(context, store))
+
+
+def _ingest(
+    context: dg.AssetExecutionContext, store: StoreResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    take_from_inbox(context, store)
     with step(context, store) as s:
-        delivery = s.run.delivery
-        s.say(f"reading {delivery.annotations_name}")
-        with s.run.writer("annotation_masks") as write_masks:
-            labels = read_labels(
-                delivery.annotations,
-                s.batch,
-                images=delivery.images,
-                header_threads=store.settings.image_header_threads,
-                write_masks=write_masks,
-                file_name=delivery.annotations_name,
-            )
-        yield from _write(s, labels)
+        yield from _write(s, _read(s))
 
 
-def _register(context: dg.AssetExecutionContext, store: StoreResource) -> None:
-    """A run that the sensor asked for takes the delivery out of the inbox; others find it registered."""
-    folder = context.run.tags.get(INBOX_TAG)
-    if not folder:
-        return
-    with one_sentence():
-        opened = store.open()
-        found = find_delivery(opened.settings.inbox_path / Path(folder).name)
-        if isinstance(found, str):
-            raise StoreError(f"the delivery {folder} of the inbox cannot be taken: {found}")
-        opened.deliver(
-            context.partition_key,
-            found.annotations,
-            images=found.images,
-            predictions=found.predictions,
+def _read(s: Step) -> Labels:
+    delivery = s.run.delivery
+    s.say(f"reading {delivery.annotations_name}")
+    with s.run.writer("annotation_masks") as write_masks:
+        return read_labels(
+            delivery.annotations,
+            s.batch,
+            images=delivery.images,
+            header_threads=s.store.settings.image_header_threads,
+            write_masks=write_masks,
+            file_name=delivery.annotations_name,
         )
 
 
 def _write(s: Step, labels: Labels) -> Iterator[dg.MaterializeResult[Any]]:
     counts = labels.counts
-    taken = {what: numbers[1] for what, numbers in counts.items()}
+    kept = {f"{what} kept": numbers[1] for what, numbers in counts.items()}
     yield s.result(
         "batches",
         s.run.write("batches", _batch_row(s, labels)),
-        {**{f"{what} kept": n for what, n in taken.items()}, "reader": labels.reader},
+        {**kept, "reader": labels.reader},
         [
+            taken(DELIVERY_TAKEN),
             nothing_lost("batches", counts),
             quarantined_share(counts, s.store.settings.limits.quarantined),
         ],

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from label_quality.assets.parts import PARTS, Part
+from label_quality.assets.parts import ACCOUNTS, PARTS, Part
 from label_quality.assets.resources import StoreResource
+from label_quality.assets.reviews import observe_reviews
 from label_quality.assets.step import one_sentence, table_spec, tell
+from label_quality.store.accounts import accounts_table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,8 +32,10 @@ def overall(
     chosen = [_Timed(context, part) for part in PARTS if asked & part.tables.keys()]
     with one_sentence():
         opened = store.open()
+        observe_reviews(context, opened)
         with opened.connect() as con:
-            opened.write_overall(con, chosen)
+            con.register(ACCOUNTS, accounts_table(opened.accounts()))
+            written = opened.write_overall(con, chosen).seconds
             batches = len(opened.batches())
             for timed in chosen:
                 seconds = {"seconds": timed.seconds}  # of the part: beside its first table alone
@@ -44,6 +48,7 @@ def overall(
                             "dagster/row_count": rows,
                             "batches": batches,
                             **seconds,
+                            "seconds to write": round(written.get(table, 0.0), 3),
                             **shown,
                         },
                     )

@@ -42,7 +42,21 @@ def _rates_metadata(con: DuckDBPyConnection, _rows: int) -> Mapping[str, Any]:
     return {} if rate is None else {"label error rate": rounded(rate)}
 
 
+# What the store knows of its batches stands on the connection under this name, see `overall`.
+ACCOUNTS = "_accounts"
+
+
+def _deliveries_metadata(con: DuckDBPyConnection, _rows: int) -> Mapping[str, Any]:
+    return dict(con.execute("select state, count(*) from deliveries group by 1").fetchall())
+
+
 PARTS = [
+    Part(
+        "accounting for deliveries",
+        ["batches"],
+        {"deliveries": _deliveries_metadata},
+        lambda _: {"deliveries": f"select * from {ACCOUNTS}"},
+    ),
     Part(
         "adding up rates",
         ["error_rates"],
@@ -54,6 +68,7 @@ PARTS = [
         ["image_metrics", "annotation_metrics", "categories"],
         {
             "outliers": outliers.outliers_metadata,
+            "outlier_bounds": outliers.outlier_bounds_metadata,
             "outlier_summary": outliers.outlier_summary_metadata,
         },
         build_outliers,

@@ -6,10 +6,16 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from label_quality.assets.checks import PREDICTIONS_NOTHING_LOST, nothing_lost
+from label_quality.assets.checks import (
+    PREDICTIONS_NOTHING_LOST,
+    RESULTS_TAKEN,
+    nothing_lost,
+    taken,
+    told_if_untaken,
+)
 from label_quality.assets.metadata import markdown_table
 from label_quality.assets.resources import StoreResource
-from label_quality.assets.step import Step, step, table_spec
+from label_quality.assets.step import Step, step, table_spec, take_from_inbox
 from label_quality.coco import read_predictions
 from label_quality.schema import TABLES
 
@@ -24,18 +30,32 @@ _UNIONS = ("models", "predictions", "prediction_masks")
 SIMULATED = "simulated"
 
 
-@dg.multi_asset(specs=[table_spec(table, _FROM_LABELS) for table in _TABLES])
+@dg.multi_asset(
+    specs=[table_spec(table, _FROM_LABELS) for table in _TABLES], check_specs=[RESULTS_TAKEN]
+)
 def import_predictions(
     context: dg.AssetExecutionContext, store: StoreResource
-) -> Iterator[dg.MaterializeResult[Any]]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Read and validate the results file of each model. A model whose name says simulated is marked so."""
+    yield from told_if_untaken(RESULTS_TAKEN, store, _import(context, store))
+
+
+def _import(
+    context: dg.AssetExecutionContext, store: StoreResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    # A run that was asked for because of new results alone begins here.
+    if dg.AssetKey("batches") not in (context.run.asset_selection or {dg.AssetKey("batches")}):
+        take_from_inbox(context, store)
     with step(context, store) as s:
         models, refused = _read_all(s)
         counts = {str(m["model"]): int(m["predictions_kept"]) for m in models}
         rows = pa.Table.from_pylist(models, schema=TABLES["imported_models"].arrow_schema())
         kept = sum(counts.values())
         yield s.result(
-            "imported_models", s.run.write("imported_models", rows), {"predictions kept": kept}
+            "imported_models",
+            s.run.write("imported_models", rows),
+            {"predictions kept": kept},
+            [taken(RESULTS_TAKEN)],
         )
         by_model = markdown_table(("model", "kept"), list(counts.items()))
         yield s.result("imported_predictions", kept, {"by model": by_model})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import PrivateAttr
 
-from label_quality.assets.alive import at_work
+from label_quality.assets.alive import PARTITION_TAG, at_work
 from label_quality.settings import Settings, SettingsError, load_settings
 from label_quality.store import Store, StoreError
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from dagster import InitResourceContext
 
 BATCHES = dg.DynamicPartitionsDefinition(name="batch")
-PARTITION_TAG = "dagster/partition"
 INBOX_TAG = "label_quality/inbox"
 
 
@@ -31,6 +30,11 @@ class StoreResource(dg.ConfigurableResource["StoreResource"]):
     def settings(self) -> Settings:
         """The settings for this root, read anew for each run, so that a changed limit counts at once."""
         return load_settings(self.root or None)
+
+    @property
+    def refused(self) -> bool:
+        """Whether this run is not allowed to work, because another one has its batch."""
+        return bool(self._refusal)
 
     def open(self) -> Store:
         """The store. Raises StoreError when the run was refused, SettingsError when the settings are wrong."""

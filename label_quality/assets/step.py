@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from label_quality.assets.metadata import column_schema
-from label_quality.assets.resources import BATCHES
+from label_quality.assets.resources import BATCHES, INBOX_TAG
 from label_quality.coco import UnreadableFile
+from label_quality.inbox import find_delivery
 from label_quality.schema import TABLES
 from label_quality.settings import SettingsError
 from label_quality.store import Store, StoreError
@@ -75,11 +77,43 @@ def tell(context: dg.AssetExecutionContext, text: str) -> None:
 @contextmanager
 def step(context: dg.AssetExecutionContext, resource: StoreResource) -> Iterator[Step]:
     """Open a step. What is the user's mistake, or the store's, ends the run with one sentence."""
-    with one_sentence():
+    with noted(context, resource), one_sentence():
         store = resource.open()
         run = store.run(context.partition_key, context.run.run_id)
         with store.connect() as con:
             yield Step(context.partition_key, run, store, con, context)
+
+
+@contextmanager
+def noted(context: dg.AssetExecutionContext, resource: StoreResource) -> Iterator[None]:
+    """Whatever makes the run fail in the block is put down in the store, for the account of its batch."""
+    try:
+        yield
+    except Exception as error:
+        message = str(error.description) if isinstance(error, dg.Failure) else repr(error)
+        if not resource.refused:
+            # A disk that is full, or settings that are wrong, must not hide the failure itself.
+            with suppress(StoreError, SettingsError, OSError):
+                resource.open().note_failure(context.partition_key, context.run.run_id, message)
+        raise
+
+
+def take_from_inbox(context: dg.AssetExecutionContext, resource: StoreResource) -> None:
+    """A run that the sensor asked for takes the delivery out of the inbox; others find it registered."""
+    folder = context.run.tags.get(INBOX_TAG)
+    if not folder:
+        return
+    with noted(context, resource), one_sentence():
+        opened = resource.open()
+        found = find_delivery(opened.settings.inbox_path / Path(folder).name)
+        if isinstance(found, str):
+            raise StoreError(f"the delivery {folder} of the inbox cannot be taken: {found}")
+        opened.deliver(
+            context.partition_key,
+            found.annotations,
+            images=found.images,
+            predictions=found.predictions,
+        )
 
 
 @contextmanager

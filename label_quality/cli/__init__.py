@@ -105,6 +105,74 @@ def audit(
 
 
 @cli.command()
+@click.argument("name", required=False)
+@click.option(
+    "--images",
+    type=click.IntRange(min=1),
+    help="Only so many images, the first of the annotation file. Default: all.",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Take random images instead of the first.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the batch. Default: datasets/NAME in the root.",
+)
+@click.option("--mirror", metavar="URL", help="Fetch from here instead of the official hosts.")
+@_ROOT
+def download(
+    *,
+    name: str | None,
+    images: int | None,
+    seed: int | None,
+    output: Path | None,
+    mirror: str | None,
+    root: Path | None,
+) -> None:
+    """Fetch a public data set as a batch, from its publisher. Without NAME: list them, and ask."""
+    from label_quality.cli.download import run_download
+
+    sys.exit(run_download(name, images=images, seed=seed, output=output, mirror=mirror, root=root))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["auto", "voc", "yolo"]),
+    default="auto",
+    show_default=True,
+)
+@click.option("--split", help="Only this one of train, val, test … Default: all.")
+@click.option(
+    "--origin",
+    type=click.Choice(["auto", "1", "0"]),
+    default="auto",
+    show_default=True,
+    help="VOC: pixels counted from 1, as VOC does, or from 0.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where annotations.json goes. Default: converted/NAME in the root.",
+)
+@_ROOT
+def convert(
+    *,
+    folder: Path,
+    form: str,
+    split: str | None,
+    origin: str,
+    output: Path | None,
+    root: Path | None,
+) -> None:
+    """Bring a Pascal VOC or YOLO folder to COCO. Pictures stay where they are; what is refused is listed."""
+    from label_quality.cli.convert import run_convert
+
+    sys.exit(run_convert(folder, form=form, split=split, origin=origin, output=output, root=root))
+
+
+@cli.command()
 @click.option(
     "--batch", required=True, help="A batch that was audited before, or a folder of the inbox."
 )
@@ -152,6 +220,21 @@ def ui(root: Path | None, port: int, host: str) -> None:
 
 
 @cli.command()
+@_ROOT
+@click.option("--port", type=click.IntRange(1, 65535), default=8100, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--token",
+    help="Whoever opens the page has to know it. Default: none on this machine, else one is made up and printed.",
+)
+def review(root: Path | None, port: int, host: str, token: str | None) -> None:
+    """Serve the review page: look at findings, decide, tag, export."""
+    from label_quality.cli.review import run_review
+
+    sys.exit(run_review(root, host=host, port=port, token=token))
+
+
+@cli.command()
 @click.argument("query", required=False)
 @_ROOT
 @click.option(
@@ -180,6 +263,140 @@ def report(root: Path | None, output: Path | None) -> None:
     from label_quality.cli.report import run_report
 
     sys.exit(run_report(root, output))
+
+
+@cli.command()
+@click.argument("form", metavar="FORMAT", required=False)
+@_ROOT
+@click.option(
+    "--batch", "batches", multiple=True, help="Only this batch; may be given several times."
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write into. Default: exports/FORMAT in the root.",
+)
+@click.option("--author", help="Only this person's decisions.")
+@click.option(
+    "--select",
+    type=click.Choice(["relabel", "queue"]),
+    default="relabel",
+    show_default=True,
+    help="What goes to annotators: what was sent to relabelling, or the findings that nobody has decided.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="The most findings of the queue.",
+)
+@click.option("--image-url", default="", help="What stands in front of file names in tasks.")
+@click.option("--list", "listing", is_flag=True, help="The formats there are.")
+def export(
+    *,
+    form: str | None,
+    root: Path | None,
+    batches: tuple[str, ...],
+    output: Path | None,
+    author: str | None,
+    select: str,
+    limit: int,
+    image_url: str,
+    listing: bool,
+) -> None:
+    """Write decisions and labels in FORMAT: corrected COCO, lists and tasks for annotation tools. --list names them."""
+    from label_quality.cli.export import run_export
+
+    sys.exit(
+        run_export(
+            form,
+            root=root,
+            batches=batches,
+            output=output,
+            author=author,
+            select=select,  # type: ignore[arg-type]
+            limit=limit,
+            image_url=image_url,
+            listing=listing,
+        )
+    )
+
+
+@cli.command()
+@_ROOT
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def status(root: Path | None, *, as_json: bool) -> None:
+    """List every batch that was delivered, and what became of it."""
+    from label_quality.cli.status import run_status
+
+    sys.exit(run_status(root, as_json=as_json))
+
+
+@cli.command()
+@click.argument("old")
+@click.argument("new", required=False)
+@_ROOT
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+)
+def diff(old: str, new: str | None, root: Path | None, form: str) -> None:
+    """Compare two COCO files, or two versions of a batch: what was added, removed, re-classed, moved, redrawn.
+
+    OLD and NEW are files, or batches as BATCH (the current version) or BATCH@1 (the one before it). A single batch is
+    compared with its delivery before. Exit code 0: no label differs; 1: some do.
+    """
+    from label_quality.cli.diff import run_diff
+
+    sys.exit(run_diff(old, new, root, form))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--images-per-batch", type=click.IntRange(1), required=True)
+@click.option(
+    "--predictions",
+    multiple=True,
+    metavar="[MODEL=]FILE",
+    help="COCO results file of a model, split likewise; may be given several times.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of the images; each batch gets a link to it.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the batches' folders are written. Default: the inbox of the root.",
+)
+@_ROOT
+def split(
+    *,
+    file: Path,
+    images_per_batch: int,
+    predictions: tuple[str, ...],
+    images: Path | None,
+    output: Path | None,
+    root: Path | None,
+) -> None:
+    """Cut one huge COCO file into batches by image, every record kept to the letter."""
+    from label_quality.cli.split import run_split
+
+    sys.exit(
+        run_split(
+            file,
+            images_per_batch=images_per_batch,
+            predictions=predictions,
+            images=images,
+            output=output,
+            root=root,
+        )
+    )
 
 
 @cli.command()

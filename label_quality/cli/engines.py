@@ -1,13 +1,15 @@
-"""Dagster's SQLite files stay open while a command runs, instead of being opened for each event.
+"""Dagster's SQLite files stay open while a command runs, and what does not change is looked up once.
 
 Dagster's SQLite storages make an engine and a connection for every event that they store or look up, about 800 in one
 audit, with each engine every statement is compiled anew, and for each file all of Dagster's migration scripts are read:
-together four seconds of a small audit. Where Dagster's modules are not as expected, nothing is changed.
+together four seconds of a small audit. It asks some sixty times whether the partition is there. Where Dagster's modules are
+not as expected, nothing is changed.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -17,6 +19,8 @@ _MODULES = (
     "dagster._core.storage.runs.sqlite.sqlite_run_storage",
 )
 _NAME = "create_engine"
+# Mako, which alembic imports, would load all of pygments to colour tracebacks in HTML.
+_UNWANTED = "mako.ext.pygmentplugin"
 
 
 @contextmanager
@@ -26,6 +30,7 @@ def kept_engines() -> Iterator[None]:
 
     engines: dict[str, Any] = {}
     with ExitStack() as restored:
+        _leave_out(restored, _UNWANTED)
         for module in (_import(name) for name in _MODULES):
             make = getattr(module, _NAME, None)
             if make is None:
@@ -38,6 +43,7 @@ def kept_engines() -> Iterator[None]:
 
             _replace(restored, module, _NAME, make, kept)
         _read_migrations_once(restored)
+        _remember_partitions(restored)
         try:
             yield
         finally:
@@ -65,6 +71,34 @@ def _read_migrations_once(restored: ExitStack) -> None:
         return known[place]
 
     _replace(restored, script, "from_config", vars(script)["from_config"], staticmethod(kept))
+
+
+def _remember_partitions(restored: ExitStack) -> None:
+    """A partition that is there stays there while the command runs: nobody removes one that is being audited."""
+    storage = getattr(_import(_MODULES[0]), "SqliteEventLogStorage", None)
+    ask = getattr(storage, "has_dynamic_partition", None)
+    if storage is None or ask is None:
+        return
+    there: set[tuple[int, str, str]] = set()
+
+    def known(self: Any, partitions_def_name: str, partition_key: str) -> bool:
+        key = (id(self), partitions_def_name, partition_key)
+        if key not in there and ask(self, partitions_def_name, partition_key):
+            there.add(key)
+        return key in there
+
+    had = vars(storage).get("has_dynamic_partition")
+    storage.has_dynamic_partition = known
+    if had is None:
+        restored.callback(delattr, storage, "has_dynamic_partition")
+    else:
+        restored.callback(setattr, storage, "has_dynamic_partition", had)
+
+
+def _leave_out(restored: ExitStack, module: str) -> None:
+    if module not in sys.modules:
+        sys.modules[module] = None  # type: ignore[assignment]  # import then raises ImportError
+        restored.callback(sys.modules.pop, module, None)
 
 
 def _keeping(engine: Any) -> Any:

@@ -46,7 +46,7 @@ class Check:
 
 @dataclass
 class Run:
-    """What a run of the jobs left: its id, a failure in one sentence or none, checks and seconds by asset."""
+    """What a run of the jobs left: its id, a failure in one sentence or none, checks, and seconds by asset and by written table."""
 
     run_id: str
     failure: str = ""
@@ -101,8 +101,7 @@ def _execute(
             # A step of a batch that writes several tables gives one clock reading for each: the last is the step's. What is
             # over all batches is one step; its parts are told apart by their first tables.
             name = (event.step_key or "") if batch else made.asset_key.to_user_string()
-            if "seconds" in made.metadata and name:
-                run.seconds[name] = float(made.metadata["seconds"].value)  # type: ignore[arg-type]
+            run.seconds |= _seconds(made.metadata, name)
     run.checks = [
         Check(
             e.asset_key.to_user_string(),
@@ -116,6 +115,15 @@ def _execute(
     if not result.success:
         run.failure = _why(result)
     return run
+
+
+def _seconds(metadata: Any, name: str) -> dict[str, float]:
+    """What an asset tells of its time: the step's, and for each table what it took to write into the database."""
+    told = {name: metadata["seconds"].value} if "seconds" in metadata and name else {}
+    by_table = metadata["seconds by table"].value if "seconds by table" in metadata else {}
+    if "seconds to write" in metadata:
+        by_table = {name: metadata["seconds to write"].value}
+    return told | {f"write {table}": seconds for table, seconds in by_table.items()}
 
 
 def _why(result: dg.ExecuteInProcessResult) -> str:

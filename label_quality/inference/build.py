@@ -202,7 +202,10 @@ class _Batch:
         report.predictions += rows.num_rows
         rows = self._named(report, rows.append_column("prediction_id", pa.array(ids)))
         masked = pc.is_valid(rows["segmentation"])
-        self._put("inferred_predictions", rows.append_column("has_mask", masked))
+        rows = rows.append_column("has_mask", masked)
+        # A network gives a box with every mask: COCO takes the box's area.
+        rows = rows.append_column("mask_area", pa.nulls(rows.num_rows, pa.float64()))
+        self._put("inferred_predictions", rows)
         self._put("inferred_prediction_masks", rows.filter(masked))
 
     def _write_probes(self, report: Report, rows: pa.Table) -> None:

@@ -13,6 +13,7 @@ from label_quality.schema.tables_metrics import METRIC_TABLES
 from label_quality.schema.tables_out import OUTPUT_TABLES
 from label_quality.schema.tables_overall import OVERALL_TABLES
 from label_quality.schema.tables_performance import PERFORMANCE_TABLES
+from label_quality.schema.tables_reviews import REVIEW_LOG, REVIEW_TABLES
 
 TABLES: dict[str, Table] = {
     t.name: t
@@ -23,9 +24,10 @@ TABLES: dict[str, Table] = {
         *OUTPUT_TABLES,
         *PERFORMANCE_TABLES,
         *OVERALL_TABLES,
+        *REVIEW_TABLES,
     )
 }
 
 ERROR_TYPES = ("missing", "wrong_class", "inaccurate", "duplicate", "spurious")
 
-__all__ = ["ERROR_TYPES", "TABLES", "Column", "Table"]
+__all__ = ["ERROR_TYPES", "REVIEW_LOG", "TABLES", "Column", "Table"]

@@ -32,6 +32,7 @@ _PREDICTIONS = (
     Column("score", "DOUBLE", "Confidence as the model gives it, 0 to 1"),
     *BOX,
     Column("has_mask", "BOOLEAN", "Whether the prediction carries a mask"),
+    Column("mask_area", "DOUBLE", "Pixels of the mask of a record without a box, which COCO then takes for the prediction's area; NULL with a box", "px²", True),
 )
 _MASKS = (
     BATCH,

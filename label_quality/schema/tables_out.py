@@ -56,7 +56,7 @@ _RATES = (
     Column("rate_high", "DOUBLE", "Upper end of the model's 95 % interval, given that p_error is right", "", True),
     Column("judged", "BOOLEAN", "false where no predictions were there to judge by"),
     Column("calibrated", "BOOLEAN", "Whether p_error was calibrated; uncalibrated rates rank, they do not measure"),
-    Column("n_reviewed", "BIGINT", "Labels that a person has looked at"),
+    Column("n_reviewed", "BIGINT", "Labels, and for missing suspected objects, that a person has judged; counted when published"),
 )
 
 OUTPUT_TABLES = (
@@ -113,6 +113,24 @@ OUTPUT_TABLES = (
             Column("saw_labels", "BOOLEAN", "Whether it rests on a model that was trained on these labels, by the settings"),
             Column("reason", "VARCHAR", "Why, in a sentence that a person can check on the picture"),
             Column("rule_version", "VARCHAR", "Version of the rule that made the finding"),
+        ),
+        "findings",
+    ),
+    Table(
+        "drift",
+        "One row per measure by which a batch is compared with the batches before it; docs/operations.md says how.",
+        (
+            BATCH,
+            Column("measure", "VARCHAR", "error_rate, unmatched, class_mix or box_size"),
+            Column("error_type", "VARCHAR", "error_rate: of which type of error, any for all together; NULL for other measures", "", True),
+            Column("value", "DOUBLE", "Of the batch: the rate or share, or the median relative side of its boxes", "", True),
+            Column("before", "DOUBLE", "The same of its predecessors together", "", True),
+            Column("effect", "DOUBLE", "How large the difference is: value - before; Cramér's V for class_mix, Kolmogorov-Smirnov distance for box_size", "", True),
+            Column("p_value", "DOUBLE", "How likely chance alone makes such a difference", "", True),
+            Column("limit", "DOUBLE", "Effects above it count as drift, by the settings"),
+            Column("judged", "BOOLEAN", "false for the first batch, and where either side has nothing to compare"),
+            Column("drifted", "BOOLEAN", "Whether effect is above limit and p_value below the significance of the settings; NULL when not judged", "", True),
+            Column("predecessors", "BIGINT", "Batches that it was compared with"),
         ),
         "findings",
     ),

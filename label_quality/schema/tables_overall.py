@@ -12,8 +12,31 @@ _TARGET = Column("target", "VARCHAR", "prediction: whether a prediction is right
 
 OVERALL_TABLES = (
     Table(
+        "deliveries",
+        "One row per batch that was ever delivered, published or not: what became of its latest delivery. As of the last refresh.",
+        (
+            Column("batch", "VARCHAR", "Name of the batch"),
+            Column("fingerprint", "VARCHAR", "Fingerprint of its latest delivery, over files and image root; NULL when none could be taken", "", True),
+            Column("first_seen", "TIMESTAMP", "When its first delivery was taken", "UTC", True),
+            Column("delivered_at", "TIMESTAMP", "When its latest delivery was taken", "UTC", True),
+            Column("deliveries", "BIGINT", "Different deliveries of it so far"),
+            Column("state", "VARCHAR", "Of the latest delivery: published, running, failed, or waiting for its run"),
+            Column("images", "BIGINT", "Images, as published; NULL before the first publication, as are the other counts", "", True),
+            Column("labels", "BIGINT", "Labels", "", True),
+            Column("predictions", "BIGINT", "Predictions of all models", "", True),
+            Column("quarantined", "BIGINT", "Records that were not taken", "", True),
+            Column("findings", "BIGINT", "Findings", "", True),
+            Column("last_run", "VARCHAR", "Dagster run that ended last: published, or failed", "", True),
+            Column("last_run_at", "TIMESTAMP", "When it published, or failed", "UTC", True),
+            Column("message", "VARCHAR", "Why the last run failed; NULL when it did not", "", True),
+        ),
+        "overall",
+        per_batch=False,
+    ),
+    Table(
         "outliers",
-        "One row per object, metric and rule by which its value is unusual among all batches; crowds are not judged.",
+        "One row per object and metric by which its value is unusual among all batches; crowds are not judged. By the robust rule; "
+        "what Encord Active's finds, outlier_bounds says.",
         (
             Column("batch", "VARCHAR", "Batch of the object"),
             _KIND,
@@ -30,6 +53,23 @@ OVERALL_TABLES = (
             _RULE,
             Column("severity", "VARCHAR", "moderate or severe"),
             Column("score", "DOUBLE", "How far out: robust standard deviations from the median; for encord interquartile ranges from the quartile, NULL where that range is 0", "", True),
+        ),
+        "overall",
+        per_batch=False,
+    ),
+    Table(
+        "outlier_bounds",
+        "What is usual: the bounds of each metric by each rule, for each category that they may differ for.",
+        (
+            _KIND,
+            _METRIC,
+            _RULE,
+            Column("category_name", "VARCHAR", "Category that they hold for; NULL for all that has no row of its own", "", True),
+            Column("group_name", "VARCHAR", "Category that they were made from; NULL for all objects together", "", True),
+            Column("low", "DOUBLE", "Values below are unusual; NULL where low ones are not judged", "", True),
+            Column("high", "DOUBLE", "Values above are unusual; NULL where high ones are not judged", "", True),
+            Column("severe_low", "DOUBLE", "Values below are severe outliers; NULL where none is", "", True),
+            Column("severe_high", "DOUBLE", "Values above are severe outliers; NULL where none is", "", True),
         ),
         "overall",
         per_batch=False,

@@ -64,6 +64,16 @@ class Delivery:
         return self.annotations_file.name
 
 
+@dataclass(frozen=True)
+class Registered:
+    """The latest delivery of a batch as the register has it, and when its first came (UTC, ISO 8601)."""
+
+    fingerprint: str
+    first_seen: str
+    delivered_at: str
+    deliveries: int
+
+
 class _File(msgspec.Struct, frozen=True):
     name: str
     sha256: str
@@ -147,6 +157,28 @@ class Deliveries:
         if register is None:
             raise StoreError(f"no batch {batch} has been delivered")
         return self._delivery(batch, register.current, changed=False)
+
+    def batches(self) -> list[str]:
+        """The names of all batches that were ever delivered, sorted."""
+        return sorted(p.stem for p in (self._folder / "register").glob("[!.]*.json"))
+
+    def peek(self, batch: str) -> Registered | None:
+        """What the register says of `batch`; None when it was never delivered."""
+        register = self._read(batch)
+        if register is None:
+            return None
+        entries = [*register.history, register.current]
+        return Registered(
+            register.current.fingerprint,
+            entries[0].registered_at,
+            register.current.registered_at,
+            len(entries),
+        )
+
+    def pin(self, batch: str, run_id: str) -> str | None:
+        """The fingerprint of the delivery that `run_id` works on; None before it has asked."""
+        register = self._read(batch)
+        return register.runs.get(run_id) if register else None
 
     def pinned(self, batch: str, run_id: str) -> Delivery | None:
         """The delivery that was current when `run_id` first asked; None when the batch was never delivered.
@@ -274,7 +306,8 @@ def _hash_file(path: Path) -> str:
 def _copy_hashing(source: Path, target: Path) -> tuple[str, int]:
     """Copy in one pass; the hash and the size are those of the bytes written, even if the source changes meanwhile."""
     digest, size = hashlib.sha256(), 0
-    with source.open("rb", buffering=0) as reader, target.open("wb", buffering=0) as writer:
+    # The writer is buffered: an unbuffered one may write a part only, where the disk is nearly full, and say so in passing.
+    with source.open("rb", buffering=0) as reader, target.open("wb") as writer:
         while chunk := reader.read(_CHUNK):
             digest.update(chunk)
             writer.write(chunk)

@@ -57,9 +57,10 @@ def read_json(path: Path, type: type[T]) -> T | None:
         raise StoreError(f"{path} is damaged: {error}") from error
 
 
-def now() -> str:
-    """The time in UTC, ISO 8601 with microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+def now(seconds: float | None = None) -> str:
+    """The time in UTC, ISO 8601 with microseconds; with `seconds` since 1970, that time."""
+    time = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return time.isoformat(timespec="microseconds")
 
 
 @contextmanager
@@ -92,6 +93,20 @@ def locked_at_once(path: Path, batch: str) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process is written down as the holder of the lock file `path`.
+
+    It does not try the lock: whoever took it in that very moment would be refused.
+    """
+    try:
+        os.kill(msgspec.json.decode(path.read_bytes(), type=_Holder).pid, 0)
+    except (FileNotFoundError, msgspec.DecodeError, ProcessLookupError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def _busy(path: Path, batch: str) -> str:

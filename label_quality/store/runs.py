@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ from label_quality.store.lineage import ABSENT, KEY, Lineage
 from label_quality.store.manifests import Manifest
 from label_quality.store.names import check_batch, check_run
 from label_quality.store.scan import quoted, read_arrow, show
+
+_ROW_GROUP = 122_880  # rows: DuckDB's own, and what one of its threads reads at a time
+_DICTIONARY = 1000  # values of a column from which on DuckDB no longer looks for repeated ones: names have fewer
 
 
 class BatchRun:
@@ -68,7 +71,7 @@ class BatchRun:
         file = self._next(table)
         with (
             replacing(self.root / file) as temporary,
-            pq.ParquetWriter(temporary, schema.arrow_schema(), **_encoding(schema)) as parquet,
+            _parquet(temporary, schema) as parquet,
             ThreadPoolExecutor(1) as background,
         ):
             # One chunk is written while the next is being made: encoding does not hold Python's lock.
@@ -80,7 +83,7 @@ class BatchRun:
                     conformed = conform_arrow(chunk, schema, self.batch)
                     if pending:
                         pending.result()
-                    pending = background.submit(parquet.write_table, conformed)
+                    pending = background.submit(parquet.write_table, conformed, _ROW_GROUP)
 
             yield write
             with _told(table):
@@ -100,7 +103,8 @@ class BatchRun:
             metadata = quoted(self._lineage(table, file))
             con.execute(
                 f"COPY ({conform_sql(con, schema, sql)}) TO {quoted(temporary)} "
-                f"(FORMAT parquet, COMPRESSION snappy, KV_METADATA {{{KEY}: {metadata}}})"
+                f"(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT {_DICTIONARY}, "
+                f"KV_METADATA {{{KEY}: {metadata}}})"
             )
             return check_written(temporary, schema, self.batch)
 
@@ -188,14 +192,37 @@ class BatchRun:
         return Lineage(table, file, labels, results, self._reads).encoded()
 
 
+@contextmanager
+def _parquet(path: Path, table: Table) -> Iterator[pq.ParquetWriter]:
+    """A Parquet writer. Its end writes too: a disk that is full shows there at the latest, and is told like the rest."""
+    with _told(table.name):
+        parquet = pq.ParquetWriter(path, table.arrow_schema(), **_encoding(table))
+    try:
+        yield parquet
+    except BaseException:
+        with suppress(OSError):  # what went wrong before counts
+            parquet.close()
+        raise
+    else:
+        with _told(table.name):
+            parquet.close()
+    finally:
+        parquet.is_open = (
+            False  # else it tries again when it is collected, and nobody can catch that
+        )
+
+
 def _encoding(table: Table) -> dict[str, Any]:
     """How the columns of `table` are written.
 
     Numbers hardly repeat, and a dictionary of them costs more time than all the rest; integers are often near the one
-    before. The least and greatest segmentation help nobody, and are long.
+    before. The least and greatest segmentation help nobody, and are long; to compress them (by a third) takes longer
+    than to write them.
     """
     return {
-        "compression": "snappy",
+        "compression": {
+            c.name: "none" if c.name == "segmentation" else "snappy" for c in table.columns
+        },
         "use_dictionary": [c.name for c in table.columns if c.type == "VARCHAR"],
         "column_encoding": {
             c.name: "DELTA_BINARY_PACKED" for c in table.columns if c.type == "BIGINT"

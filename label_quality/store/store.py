@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from label_quality.schema import TABLES
 from label_quality.settings import Settings
-from label_quality.store import publishing
+from label_quality.store import instances, publishing
+from label_quality.store.accounts import Account, Failure, Failures, accounts
 from label_quality.store.conform import check_written, conform_sql
 from label_quality.store.deliveries import Deliveries, Delivery
 from label_quality.store.errors import StoreError
-from label_quality.store.files import locked, locked_at_once, now, replacing, scratch_name
+from label_quality.store.files import locked, locked_at_once, now, replacing
 from label_quality.store.lineage import KEY, Lineage, check_belong_together, read_lineage
 from label_quality.store.manifests import OVERALL, Manifest, Manifests
 from label_quality.store.names import check_batch
 from label_quality.store.publishing import Published
 from label_quality.store.purging import purge_leftovers, purge_versions
-from label_quality.store.reader import DATABASE
+from label_quality.store.reader import DATABASE, Reader
 from label_quality.store.runs import BatchRun
 from label_quality.store.scan import is_outdated, quoted, show
+
+if TYPE_CHECKING:
+    from label_quality.store.reviews import ReviewLog
 
 
 class Store:
@@ -34,6 +41,7 @@ class Store:
         self.database = self.root / DATABASE
         self._deliveries = Deliveries(self.root)
         self._manifests = Manifests(self.root)
+        self._failures = Failures(self.root)
 
     def batches(self) -> list[str]:
         """The batches that were committed, sorted by name."""
@@ -62,7 +70,11 @@ class Store:
 
     def lock(self, batch: str) -> AbstractContextManager[None]:
         """Hold the batch against every other run, whoever started it; raises BatchBusy at once when it is held."""
-        return locked_at_once(self.root / "locks" / "batches" / f"{check_batch(batch)}.lock", batch)
+        return locked_at_once(self.lock_file(batch), batch)
+
+    def lock_file(self, batch: str) -> Path:
+        """The file by which the batch is held."""
+        return self.root / "locks" / "batches" / f"{check_batch(batch)}.lock"
 
     def run(self, batch: str, run_id: str) -> BatchRun:
         """The run `run_id` of `batch`, for one step. Its first call pins the delivery that the run works on."""
@@ -74,6 +86,49 @@ class Store:
     def manifest(self, batch: str) -> Manifest | None:
         """The committed state of `batch`; None when nothing was committed."""
         return self._manifests.get(batch)
+
+    def is_current(self, batch: str) -> bool:
+        """Whether the latest delivery of `batch` is what is committed, in tables that this version can read."""
+        manifest, delivery = self.manifest(batch), self._deliveries.peek(batch)
+        return bool(
+            manifest
+            and delivery
+            and manifest.delivery == delivery.fingerprint
+            and not is_outdated(self.root, manifest)
+        )
+
+    def is_published(self, manifest: Manifest) -> bool:
+        """Whether the database holds this very state of its batch."""
+        try:
+            with closing(Reader(self.database)) as reader:
+                wanted = [manifest.batch, manifest.run_id, manifest.committed_at]
+                found = reader.execute(
+                    "from _published where (batch, run_id, committed_at) = (?, ?, ?)", wanted
+                )
+                return bool(found.fetchall())
+        except (FileNotFoundError, StoreError):
+            return False
+
+    def accounts(self) -> list[Account]:
+        """Every batch that was ever delivered, with what became of its latest delivery, sorted by name."""
+        return accounts(self, self._deliveries, self._failures)
+
+    def note_failure(
+        self, batch: str, run_id: str, message: str, ended: float | None = None
+    ) -> None:
+        """Remember that a run of `batch` failed, now or at `ended` (seconds since 1970), for `accounts`.
+
+        A run is noted once; one that ended before the last that was noted is not noted any more.
+        """
+        delivery = self._deliveries.pin(batch, run_id) or ""
+        self._failures.note(batch, Failure(run_id, delivery, now(ended), message))
+
+    def state(self) -> str:
+        """A text that changes with every commit and every failure that is noted; "" before the first."""
+        manifests = self._committed()
+        failures = self._failures.all().values()
+        latest = max([m.committed_at for m in manifests] + [f.at for f in failures], default="")
+        return latest and f"{latest}/{len(manifests)}"
 
     def commit(self, batch: str, run_id: str) -> Manifest:
         """Make what the run wrote, beside what was committed before, the state of `batch`: one atomic replacement.
@@ -97,25 +152,43 @@ class Store:
         return self.root / "inference" / check_batch(batch)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
-        """A fresh in-memory connection with the memory limit and threads of the settings; it spills below the root."""
-        limits = self.settings.duckdb
-        con = duckdb.connect(":memory:")
-        con.execute("SET memory_limit = ?", [limits.memory_limit])
-        if limits.threads:
-            con.execute("SET threads = ?", [limits.threads])
-        spill = self.root / "spill"
-        spill.mkdir(parents=True, exist_ok=True)  # DuckDB 2.0.1 makes the last folder only
-        con.execute("SET temp_directory = ?", [str(spill / scratch_name())])
-        con.execute("SET preserve_insertion_order = false")
-        con.execute("SET checkpoint_threshold = '1TB'")  # else temporary tables are rearranged
-        return con
+        """A connection to memory with the limits of the settings; it spills below the root. Close it to free what it holds."""
+        return instances.connection(self.settings.duckdb, self._spill)
 
-    def view(self, con: duckdb.DuckDBPyConnection, *tables: str) -> None:
-        """Create views on `con` over the committed rows of all batches; without names, of all per-batch tables.
+    def view(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        *tables: str,
+        batches: Collection[str] | None = None,
+    ) -> None:
+        """Create views on `con` over the committed rows of all batches, or of those named; by default of all tables.
 
         They are the batches that publishing takes: outdated ones are left out, see `Published`.
         """
-        self._view(con, self._committed(), tables or [n for n, t in TABLES.items() if t.per_batch])
+        found = [m for m in self._committed() if batches is None or m.batch in batches]
+        self._view(con, found, tables or [n for n, t in TABLES.items() if t.per_batch])
+
+    def predecessors(self, batch: str, most: int) -> list[str]:
+        """The batches that were committed before `batch` came, or all others while it is new: the latest `most`, sorted.
+
+        What counts is when a batch was first delivered, so that a correction is compared with what came before it.
+        """
+        mine = self._deliveries.peek(batch)
+        others = [
+            (found.first_seen, m.batch)
+            for m in self._committed()
+            if m.batch != batch and (found := self._deliveries.peek(m.batch))
+            if mine is None or found.first_seen < mine.first_seen
+            if not is_outdated(self.root, m)
+        ]
+        return sorted(name for _, name in sorted(others)[-most:]) if most else []
+
+    def review_log(self) -> ReviewLog:
+        """What people decided: the log that the settings name, else the one in this root."""
+        # Here, because SQLAlchemy takes as long to load as all the rest of the store.
+        from label_quality.store.reviews import ReviewLog  # noqa: PLC0415
+
+        return ReviewLog.below(self.root, self.settings.review_log_url)
 
     def publish(self) -> Published:
         """Bring the database in step with all manifests. One at a time; readers of the old file are not disturbed."""
@@ -137,7 +210,7 @@ class Store:
         Each part is called with `con`, which shows the per-batch tables of all batches and the results of the parts before
         it, as views by their names; it returns table -> SELECT for tables that are not per batch. It all works under the
         publish lock, and what is published with the results are the very states that they were computed from. Overall
-        tables that no part returns stay as they are.
+        tables that no part returns stay as they are. `Published.seconds` includes computing the SELECTs.
         """
         with locked(self._publish_lock):
             committed = self._committed()
@@ -145,13 +218,18 @@ class Store:
             stamp = now().translate({ord(c): None for c in "-:.+"})
             before = self._manifests.get(OVERALL)
             files = {n: f for n, f in (before.tables if before else {}).items() if n in TABLES}
+            seconds: dict[str, float] = {}
             for part in parts:
                 for name, sql in part(con).items():
+                    start = time.perf_counter()
                     files[name] = self._write_overall(con, name, sql, stamp)
                     show(con, TABLES[name], [self.root / files[name]])
+                    seconds[name] = time.perf_counter() - start
             keep = self.settings.keep_versions
             self._manifests.replace(OVERALL, stamp, "", files, keep)
-            return self._publish(committed, anew=False)
+            done = self._publish(committed, anew=False)
+            both = {n: done.seconds.get(n, 0.0) + s for n, s in seconds.items()}
+            return replace(done, seconds={**done.seconds, **both})
 
     def purge(self, batch: str) -> list[Path]:
         """Remove versions that the last `keep_versions` states of `batch` do not name; returns the removed files.
@@ -175,7 +253,7 @@ class Store:
         self, con: duckdb.DuckDBPyConnection, name: str, sql: str, stamp: str
     ) -> str:
         table = TABLES.get(name)
-        if table is None or table.per_batch:
+        if table is None or table.per_batch or table.from_log:
             raise StoreError(f"{name} is not a table over all batches")
         file = f"tables/{name}/{OVERALL}/{stamp}.parquet"
         lineage = quoted(Lineage(name, file).encoded())
@@ -193,7 +271,17 @@ class Store:
     def _publish(self, manifests: list[Manifest], *, anew: bool) -> Published:
         overall = self._manifests.get(OVERALL)
         every = [*manifests, *([overall] if overall else [])]
-        return publishing.publish(self.connect, self.root, self.database, every, anew=anew)
+        with closing(self.review_log()) as log:
+            return publishing.publish(
+                self._instance, self.root, self.database, every, log, anew=anew
+            )
+
+    def _instance(self) -> duckdb.DuckDBPyConnection:
+        return instances.instance(self.settings.duckdb, self._spill)
+
+    @property
+    def _spill(self) -> Path:
+        return self.root / "spill"
 
     @property
     def _publish_lock(self) -> Path:

@@ -15,7 +15,9 @@ import pytest
 from label_quality.assets.alive import at_work
 from label_quality.assets.resources import StoreResource
 from label_quality.definitions import defs
-from label_quality.sensors import inbox, settled
+from label_quality.inbox import Memory
+from label_quality.sensors.inbox import inbox
+from label_quality.sensors.refreshing import settled
 
 
 class Ticks:
@@ -58,6 +60,7 @@ class Ticks:
 @pytest.fixture
 def ticks(tmp_path: Path) -> Iterator[Ticks]:
     (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "label_quality.toml").write_text("settle_seconds = 0\n")
     with dg.DagsterInstance.ephemeral() as instance:
         yield Ticks(tmp_path / "root", instance)
 
@@ -108,12 +111,92 @@ def test_images_that_arrive_are_a_change(ticks: Ticks) -> None:
     assert keys(ticks.tick()) == ["b1"]
 
 
+def settle(ticks: Ticks, text: str) -> None:
+    (ticks.root / "label_quality.toml").write_text(text)
+
+
 def test_what_is_being_written_waits(ticks: Ticks) -> None:
-    folder = ticks.deliver("b1", age=0)
+    settle(ticks, "settle_seconds = 1.0\n")
+    ticks.deliver(
+        "b1", age=1000
+    )  # as of a copy that keeps the files' times: the inode's time is new
     assert "b1: still being written" in str(ticks.tick())
-    os.utime(folder / "annotations.json", (1000, 1000))
-    os.utime(folder / "predictions" / "m.json", (1000, 1000))
+    time.sleep(1.1)
     assert keys(ticks.tick()) == ["b1"]
+
+
+def test_a_rename_needs_no_settling(ticks: Ticks) -> None:
+    settle(ticks, "settle_seconds = 1.0\n")
+    hidden = ticks.deliver(".b1")
+    time.sleep(1.1)
+    hidden.rename(ticks.folder / "b1")
+    assert keys(ticks.tick()) == ["b1"]
+
+
+def test_the_done_marker_ends_the_wait_if_it_was_written_last(ticks: Ticks) -> None:
+    settle(ticks, "settle_seconds = 1000.0\n")
+    folder = ticks.deliver("b1")
+    (folder / ".done").touch()
+    assert keys(ticks.tick()) == ["b1"]
+    time.sleep(0.02)
+    (folder / "annotations.json").write_text('{"images": [{}]}')  # a correction is being written
+    assert "b1: still being written" in str(ticks.tick())
+    (folder / ".done").touch()
+    assert keys(ticks.tick()) == ["b1"]
+
+
+def test_the_done_marker_can_be_required(ticks: Ticks) -> None:
+    settle(ticks, "settle_seconds = 0\ndone_marker_required = true\n")
+    folder = ticks.deliver("b1")
+    assert "b1: its .done file is not there" in str(ticks.tick())
+    (folder / ".done").touch()
+    assert keys(ticks.tick()) == ["b1"]
+    assert ticks.tick() == "nothing new in inbox/"  # the marker is no part of the delivery
+
+
+def test_a_delivery_that_comes_back_to_what_it_was_runs_again(ticks: Ticks) -> None:
+    """Dagster never repeats a run key: the same bytes with the same times need another one."""
+    found = []
+    for text in ("{}", '{"images": []}', "{}"):
+        folder = ticks.deliver("b1", labels=text)
+        os.utime(folder / "annotations.json", (1000, 1000))
+        os.utime(folder / "predictions" / "m.json", (1000, 1000))
+        (request,) = ticks.tick()
+        assert isinstance(request, dg.RunRequest)
+        found.append(request.run_key)
+    assert len(set(found)) == 3
+
+
+def test_the_memory_is_kept_without_growing_the_cursor(ticks: Ticks) -> None:
+    for i in range(60):
+        ticks.deliver(f"b{i:02}")
+    sizes = []
+    while isinstance(ticks.tick(), list):
+        sizes.append(len(ticks.cursor or ""))
+    assert max(sizes) < 25 * 80
+    assert len(Memory.load(ticks.root).folders) == 60
+    ticks.cursor = None  # another DAGSTER_HOME: what was audited is not audited again
+    assert ticks.tick() == "nothing new in inbox/"
+
+
+def test_a_tick_that_was_never_launched_is_asked_for_again_with_the_same_key(ticks: Ticks) -> None:
+    ticks.deliver("b1")
+    (first,) = ticks.tick()
+    ticks.cursor = None  # the daemon was killed before it stored anything
+    (second,) = ticks.tick()
+    assert isinstance(first, dg.RunRequest)
+    assert isinstance(second, dg.RunRequest)
+    assert first.run_key == second.run_key
+
+
+def test_a_cursor_of_another_root_or_version_is_not_believed(ticks: Ticks) -> None:
+    ticks.deliver("b1")
+    for cursor in (
+        '{"b1": "0123"}',
+        '{"id": "x", "folders": {"b1": {"labels": "", "results": ""}}}',
+    ):
+        ticks.cursor = cursor
+        assert keys(ticks.tick()) == ["b1"]
 
 
 def test_what_is_no_delivery_is_named_with_the_reason(ticks: Ticks) -> None:

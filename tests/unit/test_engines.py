@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,31 @@ def test_migration_scripts_are_read_once() -> None:
         assert alembic.script.ScriptDirectory.from_config(config) is scripts
     assert vars(alembic.script.ScriptDirectory)["from_config"] is before
     assert alembic.script.ScriptDirectory.from_config(config) is not scripts
+
+
+def test_a_partition_that_is_there_is_asked_for_once(tmp_path: Path) -> None:
+    from dagster import DagsterInstance
+    from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+
+    with DagsterInstance.local_temp(str(tmp_path)) as instance, engines.kept_engines():
+        assert not instance.has_dynamic_partition("batch", "a")
+        instance.add_dynamic_partitions("batch", ["a"])
+        assert instance.has_dynamic_partition("batch", "a")
+        instance.delete_dynamic_partition("batch", "a")
+        assert instance.has_dynamic_partition("batch", "a")  # remembered
+        assert not instance.has_dynamic_partition("other", "a")
+    assert "has_dynamic_partition" not in vars(SqliteEventLogStorage)
+    with DagsterInstance.local_temp(str(tmp_path)) as instance:
+        assert not instance.has_dynamic_partition("batch", "a")
+
+
+def test_pygments_is_not_imported_for_mako(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from label_quality.cli.engines import kept_engines\n"
+        "with kept_engines():\n"
+        "    assert 'mako' in sys.modules\n"
+        "assert 'pygments.lexers.agile' not in sys.modules\n"
+        "assert 'mako.ext.pygmentplugin' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)

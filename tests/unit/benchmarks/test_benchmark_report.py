@@ -52,6 +52,17 @@ def test_bars(figures: dict[str, float], verdicts: list[str]) -> None:
     assert [b.verdict for b in report.bars(sections(**figures))] == verdicts
 
 
+def test_bars_are_judged_without_what_was_added_later() -> None:
+    more = {"outliers": 2.0, "write outliers": 0.5, "write findings": 3.0}
+    with_more = sections()
+    for key in ("val", "train"):
+        with_more[key]["rows"]["audit"]["runs"] = [run(8.5, seconds=SCORING | more)]
+    train, _, val = report.bars(with_more)[:3]
+    assert (train.value, val.value) == (pytest.approx(6.0 / 2.0), pytest.approx(6.0 / 6.0))
+    assert "6.00 s over 2.00 s; with metrics, outliers and performance 8.50 s" in train.detail
+    assert f"| {report.ADDED} | 2.50 s |" in report.page(with_more)
+
+
 def test_scoring_against_objectlab() -> None:
     bar = report.bars(sections())[3]
     assert bar.value == pytest.approx((1.0 / 5000) / 0.03)
@@ -118,3 +129,9 @@ def test_audit_reads_the_summary(tmp_path: Path) -> None:
     done = speed.audit(setting, tmp_path / "a.json", tmp_path / "p.json")
     assert done["worked"]
     assert done["seconds"] == {"prediction_overlaps": 1.5}
+
+
+def test_what_was_added_is_named_as_the_audit_names_it() -> None:
+    from label_quality.schema import TABLES
+
+    assert set(report.ADDED_TABLES) <= set(TABLES)

@@ -175,6 +175,7 @@ def _prediction_row(model: str, p: Record) -> Record:
         "score": float(p["score"]),
         **{"x": x, "y": y, "width": width, "height": height},
         "has_mask": bool(p.get("segmentation")),
+        "mask_area": p.get("mask_area"),
     }
 
 

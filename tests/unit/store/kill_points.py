@@ -51,7 +51,7 @@ def arm(point: str) -> None:
         return result
 
     replace, unlink, copyfile, fsync = Path.replace, Path.unlink, shutil.copyfile, os.fsync
-    connect = Store.connect
+    instance = Store._instance
     Path.replace = lambda self, target: around(
         f"replace {Path(target).name}", replace, self, target
     )
@@ -74,7 +74,7 @@ def arm(point: str) -> None:
         def __exit__(self, *_: object) -> None:
             self.con.close()
 
-    Store.connect = lambda self: Connection(connect(self))
+    Store._instance = lambda self: Connection(instance(self))
 
 
 if __name__ == "__main__":
