@@ -82,6 +82,16 @@ class Audit:
             "ingest_warnings", {"batch = ?": batch}, "batch, record_type, record_id, issue"
         )
 
+    def reviews(self, batch: str | None = None) -> pd.DataFrame:
+        """One row per verdict of the review log as of the last publish; ``standing`` says which ones count."""
+        return self._select("reviews", {"batch = ?": batch}, "seq")
+
+    def tags(self, batch: str | None = None) -> pd.DataFrame:
+        """One row per tag of an image, label or prediction, as of the last publish."""
+        return self._select(
+            "tags", {"batch = ?": batch}, "batch, kind, image_id, annotation_id, tag"
+        )
+
     def table(self, name: str) -> pd.DataFrame:
         """A whole published table, in no particular order."""
         return self._select(name, {}, "")

@@ -14,6 +14,7 @@ from label_quality.assets.overall import overall
 from label_quality.assets.performance import outcomes
 from label_quality.assets.predictions import import_predictions, predictions, quarantine
 from label_quality.assets.publish import publish
+from label_quality.assets.reviews import OF_THE_LOG
 
 BATCH_ASSETS = [
     ingest,
@@ -31,5 +32,6 @@ BATCH_ASSETS = [
     publish,
 ]
 OVERALL_ASSETS = [overall]
+SOURCES = OF_THE_LOG
 
-__all__ = ["BATCH_ASSETS", "OVERALL_ASSETS"]
+__all__ = ["BATCH_ASSETS", "OVERALL_ASSETS", "SOURCES"]

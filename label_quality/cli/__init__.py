@@ -179,6 +179,64 @@ def report(root: Path | None, output: Path | None) -> None:
 
 
 @cli.command()
+@click.argument("form", metavar="FORMAT", required=False)
+@_ROOT
+@click.option(
+    "--batch", "batches", multiple=True, help="Only this batch; may be given several times."
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write into. Default: exports/FORMAT in the root.",
+)
+@click.option("--author", help="Only this person's decisions.")
+@click.option(
+    "--select",
+    type=click.Choice(["relabel", "queue"]),
+    default="relabel",
+    show_default=True,
+    help="What goes to annotators: what was sent to relabelling, or the findings that nobody has decided.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="The most findings of the queue.",
+)
+@click.option("--image-url", default="", help="What stands in front of file names in tasks.")
+@click.option("--list", "listing", is_flag=True, help="The formats there are.")
+def export(
+    *,
+    form: str | None,
+    root: Path | None,
+    batches: tuple[str, ...],
+    output: Path | None,
+    author: str | None,
+    select: str,
+    limit: int,
+    image_url: str,
+    listing: bool,
+) -> None:
+    """Write decisions and labels in FORMAT: corrected COCO, lists and tasks for annotation tools. --list names them."""
+    from label_quality.cli.export import run_export
+
+    sys.exit(
+        run_export(
+            form,
+            root=root,
+            batches=batches,
+            output=output,
+            author=author,
+            select=select,  # type: ignore[arg-type]
+            limit=limit,
+            image_url=image_url,
+            listing=listing,
+        )
+    )
+
+
+@cli.command()
 @_ROOT
 def rebuild(root: Path | None) -> None:
     """Make label_quality.duckdb anew from what the batches have committed: the repair command."""

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from label_quality.review import (
     explorer,
+    export,
     images,
     pages,
     performance,
@@ -45,7 +46,8 @@ def create_app(settings: Settings, token: str | None = None) -> FastAPI:
     app.state.published = published
     app.state.token = token
     app.add_middleware(Guard, token=token)
-    for room in (pages, queue, verdicts, scenes, images, summary, explorer, performance):
+    rooms = (pages, queue, verdicts, scenes, images, summary, explorer, performance, export)
+    for room in rooms:
         app.include_router(room.router)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

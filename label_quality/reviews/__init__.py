@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from label_quality.reviews.attach import attach
 from label_quality.reviews.content import content_hash
+from label_quality.reviews.publish import publish_reviews
 
-__all__ = ["attach", "content_hash"]
+__all__ = ["attach", "content_hash", "publish_reviews"]

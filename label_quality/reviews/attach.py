@@ -164,12 +164,12 @@ def _assign_missing(con: DuckDBPyConnection) -> None:
         f"""
         create or replace temp table _candidates as
         select * from (
-          select v.author, v.seq, f.finding_id, v.finding_id is not distinct from f.finding_id as exact,
+          select v.author, v.seq, f.batch, f.finding_id, v.finding_id is not distinct from f.finding_id as exact,
                  {iou("v", "f")} as iou
           from _placed v join findings f using (batch, image_id)
           where v.annotation_id is null and f.error_type = 'missing'
         ) where exact or iou >= {SAME_OBJECT};
-        create or replace temp table _taken (author varchar, seq bigint, finding_id varchar)
+        create or replace temp table _taken (author varchar, seq bigint, batch varchar, finding_id varchar)
         """
     )
     order = "order by exact desc, iou desc, seq desc, finding_id"
@@ -177,15 +177,16 @@ def _assign_missing(con: DuckDBPyConnection) -> None:
         con.execute(
             f"""
             insert into _taken
-            select author, seq, finding_id from _candidates
+            select author, seq, batch, finding_id from _candidates
             qualify row_number() over (partition by seq {order}) = 1
-                and row_number() over (partition by author, finding_id {order}) = 1
+                and row_number() over (partition by author, batch, finding_id {order}) = 1
             """
         )
         con.execute(
             """
             delete from _candidates c where exists (
-              from _taken t where t.seq = c.seq or (t.author = c.author and t.finding_id = c.finding_id))
+              from _taken t where t.seq = c.seq
+                or (t.author = c.author and t.batch = c.batch and t.finding_id = c.finding_id))
             """
         )
 
@@ -214,7 +215,7 @@ with again as ({_AGAIN}), decided as ({_DECIDED}), attached as (
            when v.finding_id is null then not has_image
            else t.finding_id is null end as superseded,
          coalesce(t.finding_id, thing) as about
-  from _placed v left join _taken t using (seq) left join decided d using (seq) anti join again g on g.seq = v.seq
+  from _placed v left join _taken t on t.seq = v.seq left join decided d on d.seq = v.seq anti join again g on g.seq = v.seq
 )
 select * exclude (fix_action, fix_category_id, fix_has_mask, fix_box, decision, about, attached_other_id),
        verdict <> 'unsure' and count(distinct case when verdict <> 'unsure' then decision end) over (

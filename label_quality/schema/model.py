@@ -39,6 +39,7 @@ class Table:
 
     `published` tables are copied into ``label_quality.duckdb``; the others stay in Parquet. `per_batch` tables carry
     ``batch`` as their first column; the others are results over all batches, written by the `refresh` job alone.
+    Those that are `from_log` are neither: what people decided, copied from the review log by whoever publishes.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Table:
     group: str
     published: bool = True
     per_batch: bool = True
+    from_log: bool = False
 
     @property
     def column_names(self) -> tuple[str, ...]:

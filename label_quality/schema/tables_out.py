@@ -56,7 +56,7 @@ _RATES = (
     Column("rate_high", "DOUBLE", "Upper end of the model's 95 % interval, given that p_error is right", "", True),
     Column("judged", "BOOLEAN", "false where no predictions were there to judge by"),
     Column("calibrated", "BOOLEAN", "Whether p_error was calibrated; uncalibrated rates rank, they do not measure"),
-    Column("n_reviewed", "BIGINT", "Labels that a person has looked at"),
+    Column("n_reviewed", "BIGINT", "Labels, and for missing suspected objects, that a person has judged; counted when published"),
 )
 
 OUTPUT_TABLES = (

@@ -50,3 +50,42 @@ REVIEW_LOG = Table(
     published=False,
     per_batch=False,
 )
+
+REVIEW_TABLES = (
+    Table(
+        "reviews",
+        "One row per verdict of the review log, as it stands towards the labels and findings that are published here.",
+        (
+            Column("seq", "BIGINT", "Number of the entry in the review log"),
+            _AT,
+            _AUTHOR,
+            *_JUDGED,
+            Column("standing", "BOOLEAN", "Whether it counts: not undone, and its author's latest about this thing"),
+            Column("attached_annotation_id", "BIGINT", "Label of today that it is about; NULL for none", "", True),
+            Column("attached_finding_id", "VARCHAR", "Finding of today that it decides; NULL for none", "", True),
+            Column("applied", "BOOLEAN", "Whether the labels already are as the accepted fix wants them"),
+            Column("superseded", "BOOLEAN", "Whether what was judged is no longer there"),
+            Column("disagreement", "BOOLEAN", "Whether another author decided otherwise or wants another fix"),
+        ),
+        "reviews",
+        per_batch=False,
+        from_log=True,
+    ),
+    Table(
+        "tags",
+        "One row per tag of an image, label or prediction.",
+        (
+            Column("batch", "VARCHAR", "Batch of the image"),
+            Column("kind", "VARCHAR", "What is tagged: image, annotation or prediction"),
+            Column("image_id", "BIGINT", "COCO id of the image"),
+            Column("annotation_id", "BIGINT", "Label that is tagged; NULL for other kinds", "", True),
+            *_PREDICTION,
+            Column("tag", "VARCHAR", "The tag"),
+            Column("author", "VARCHAR", "Who tagged it last"),
+            _AT,
+        ),
+        "reviews",
+        per_batch=False,
+        from_log=True,
+    ),
+)

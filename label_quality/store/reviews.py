@@ -7,6 +7,7 @@ verdict means for today's labels and findings is said in ``label_quality.reviews
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -60,6 +61,13 @@ _APPEND_ONLY = {
 }
 
 
+class Rle(msgspec.Struct, frozen=True):
+    """A run-length mask as COCO has it: size is height, width; counts are compressed (text) or not (list)."""
+
+    size: tuple[int, int]
+    counts: str | list[int]
+
+
 class Fix(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a reviewer wants done to a label, complete: it can be carried out without the database.
 
@@ -70,7 +78,7 @@ class Fix(msgspec.Struct, frozen=True, omit_defaults=True):
     action: FixAction
     category_id: int | None = None
     box: tuple[float, float, float, float] | None = None
-    segmentation: list[list[float]] | dict[str, Any] | None = None
+    segmentation: list[list[float]] | Rle | None = None
     model: str | None = None
     prediction_id: int | None = None
 
@@ -89,6 +97,9 @@ class Fix(msgspec.Struct, frozen=True, omit_defaults=True):
         )
         if self.box is not None:
             _check_box(self.box)
+        if isinstance(self.segmentation, list):
+            numbers = [v for part in self.segmentation for v in part]
+            _require(all(map(math.isfinite, numbers)), "a polygon needs finite numbers")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,9 +141,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             bool(self.author.strip()) and self.author.isprintable(), "an entry needs an author"
         )
         for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if isinstance(value, str):
-                _require(len(value) <= LONGEST, f"{name} has more than {LONGEST} characters")
+            _check_size(name, getattr(self, name))
         if self.action == "undo":
             _require(self.undoes is not None, "an undo says which entry it undoes")
             return
@@ -322,9 +331,18 @@ def _row(entry: Entry) -> dict[str, Any]:
     return row
 
 
+def _check_size(name: str, value: object) -> None:
+    """What either database would refuse."""
+    if isinstance(value, str):
+        _require(len(value) <= LONGEST, f"{name} has more than {LONGEST} characters")
+        _require("\0" not in value, f"{name} holds a character that is not text")
+    elif isinstance(value, int):
+        _require(-(2**63) <= value < 2**63, f"{name} is too large a number")
+
+
 def _check_box(box: tuple[float, float, float, float]) -> None:
     _require(
-        all(abs(v) < float("inf") for v in box) and box[2] > 0 and box[3] > 0,
+        all(map(math.isfinite, box)) and box[2] > 0 and box[3] > 0,
         "a box needs finite numbers, and a width and a height above 0",
     )
 

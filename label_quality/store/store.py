@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -182,7 +182,7 @@ class Store:
         self, con: duckdb.DuckDBPyConnection, name: str, sql: str, stamp: str
     ) -> str:
         table = TABLES.get(name)
-        if table is None or table.per_batch:
+        if table is None or table.per_batch or table.from_log:
             raise StoreError(f"{name} is not a table over all batches")
         file = f"tables/{name}/{OVERALL}/{stamp}.parquet"
         lineage = quoted(Lineage(name, file).encoded())
@@ -200,7 +200,8 @@ class Store:
     def _publish(self, manifests: list[Manifest], *, anew: bool) -> Published:
         overall = self._manifests.get(OVERALL)
         every = [*manifests, *([overall] if overall else [])]
-        return publishing.publish(self.connect, self.root, self.database, every, anew=anew)
+        with closing(self.review_log()) as log:
+            return publishing.publish(self.connect, self.root, self.database, every, log, anew=anew)
 
     @property
     def _publish_lock(self) -> Path:

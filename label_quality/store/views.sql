@@ -1,14 +1,37 @@
--- The findings to look at, surest first, with the names of image and categories.
+-- What people say of every finding that they judged: accept, reject, relabel, unsure, or disagreement where they differ.
+CREATE OR REPLACE VIEW finding_verdicts AS
+SELECT batch, attached_finding_id AS finding_id,
+       CASE WHEN bool_or(disagreement) THEN 'disagreement'
+            ELSE coalesce(arg_max(verdict, seq) FILTER (verdict <> 'unsure'), 'unsure') END AS verdict,
+       list_sort(list_distinct(list(author))) AS authors, max("at") AS last_at
+FROM reviews
+WHERE standing AND NOT superseded AND attached_finding_id IS NOT NULL
+GROUP BY ALL;
+
+-- The findings to look at, surest first, with the names of image and categories; what people have decided is left out.
 CREATE OR REPLACE VIEW queue AS
 SELECT f.batch, f.finding_id, f.error_type, f.p_error, f.score, i.file_name, f.image_id, f.annotation_id,
        f.other_annotation_id, c.name AS category, s.name AS suggested_category, f.suggested_fix, f.reason,
        f.x, f.y, f.width, f.height,
-       f.suggested_x, f.suggested_y, f.suggested_width, f.suggested_height, f.model, f.models_agreeing, f.models_total
+       f.suggested_x, f.suggested_y, f.suggested_width, f.suggested_height, f.model, f.models_agreeing, f.models_total,
+       v.verdict
 FROM findings f
+LEFT JOIN finding_verdicts v USING (batch, finding_id)
 LEFT JOIN images i USING (batch, image_id)
 LEFT JOIN categories c USING (batch, category_id)
 LEFT JOIN categories s ON s.batch = f.batch AND s.category_id = f.suggested_category_id
+WHERE v.verdict IS NULL OR v.verdict IN ('unsure', 'disagreement')
 ORDER BY f.p_error DESC, f.batch, f.finding_id;
+
+-- How far the review of every batch is, and how many of the findings that were decided are errors.
+CREATE OR REPLACE VIEW review_progress AS
+SELECT f.batch, f.error_type, count(*) AS findings, count(v.verdict) AS looked_at,
+       count(*) FILTER (v.verdict IN ('accept', 'relabel')) AS errors, count(*) FILTER (v.verdict = 'reject') AS correct,
+       count(*) FILTER (v.verdict IN ('unsure', 'disagreement')) AS undecided, errors / nullif(errors + correct, 0) AS yield
+FROM findings f
+LEFT JOIN finding_verdicts v USING (batch, finding_id)
+GROUP BY ALL
+ORDER BY f.batch, f.error_type;
 
 -- How many findings of each type every batch has, and how many errors they stand for.
 CREATE OR REPLACE VIEW findings_by_type AS

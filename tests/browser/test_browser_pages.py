@@ -362,7 +362,9 @@ def test_the_slider_answers_while_it_moves(coco_server: Any, visit: Visit) -> No
     assert shown["ap"] == f"{found['ap'][0]:.3f}"
     assert query(page)["iou"] == ["0.75"]
     page.select_option("select[aria-label=Class]", "person")
-    page.wait_for_function("() => document.querySelector('tr.chosen')?.textContent.startsWith('person')")
+    page.wait_for_function(
+        "() => document.querySelector('tr.chosen')?.textContent.startsWith('person')"
+    )
     page.wait_for_load_state("networkidle")
     place = found["category_name"].index("person")
     assert numbers(page)["tp"] == f"{found['tp'][place]:,}"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +11,10 @@ import label_quality
 from label_quality.api import Audit
 from label_quality.schema import TABLES
 from label_quality.store import Store
+from label_quality.store.reviews import Entry
 
 sys.path.insert(0, str(Path(__file__).parent / "store"))
+from store_rows import add_verdict
 from store_rows import audit as write_batch
 
 
@@ -20,6 +23,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(tmp_path_factory.mktemp("root"))
     for batch in ("b1", "b2"):
         write_batch(store, batch, "r1")
+        add_verdict(store, batch)
+        with closing(store.review_log()) as log:
+            log.add(
+                [Entry(author="a", action="tag", batch=batch, image_id=1, kind="image", tag="t")]
+            )
     store.publish()
     return store.root
 
@@ -71,6 +79,8 @@ def test_ids_stay_exact_where_some_are_null(audit: Audit) -> None:
         ("quarantine", "quarantine"),
         ("warnings", "ingest_warnings"),
         ("error_rates", "error_rates"),
+        ("reviews", "reviews"),
+        ("tags", "tags"),
     ],
 )
 def test_each_method_gives_its_table(audit: Audit, method: str, table: str) -> None:
@@ -87,7 +97,7 @@ def test_sql_with_parameters_over_a_view(audit: Audit) -> None:
         "labels"
     ].tolist() == [2]
     named = audit.sql("SELECT count(*) AS n FROM queue WHERE p_error > $cut", {"cut": 0.5})
-    assert named["n"].tolist() == [4]
+    assert named["n"].tolist() == [2]
 
 
 def test_only_published_tables_and_only_queries(audit: Audit) -> None:

@@ -56,7 +56,7 @@ const SIGNS = { ArrowRight: "→", ArrowLeft: "←", Delete: "Del", Backspace: "
 export function showHelp(keys_ = KEYS) {
   const groups = Object.entries(keys_).map(([title, keys]) => h("section", {}, h("h3", {}, title),
     h("dl", {}, keys.flatMap(([names, , said]) => [h("dt", {}, names.flatMap((n) => n.split("+").length > 1 && n !== "+" ? [h("kbd", {}, n.replace("+", " "))] : [h("kbd", {}, SIGNS[n] ?? n.toUpperCase())])), h("dd", {}, said)]))));
-  const dialog = h("dialog", { class: "help" }, h("div", { class: "dialog" }, h("h2", {}, "Keys"), h("div", { class: "help-groups" }, groups),
+  const dialog = h("dialog", { class: "help" }, h("div", { class: "dialog", tabindex: -1, autofocus: true }, h("h2", {}, "Keys"), h("div", { class: "help-groups" }, groups),
     h("footer", {}, h("button", { type: "button", class: "primary", onclick: () => dialog.close() }, "Close"))));
   dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

@@ -110,12 +110,6 @@ def test_paging_goes_on_where_it_was_though_findings_are_decided(fresh: TestClie
     assert {f["image_id"] for f in second["groups"][0]["findings"]} == {1}
 
 
-def test_a_place_of_the_queue_grouped_otherwise_is_refused(client: TestClient) -> None:
-    key = client.get("/api/queue/page", params=ALL).json()["groups"][0]["key"]
-    answer = client.get("/api/queue/page", params={**ALL, "group": "none", "after": key})
-    assert answer.status_code == 400
-
-
 def test_a_link_begins_at_its_finding_or_puts_it_in_front(client: TestClient) -> None:
     last = findings(client)[-1]
     at = f"{last['batch']}/{last['finding_id']}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from label_quality.schema import TABLES
 from label_quality.store import BatchRun, Store
+from label_quality.store.reviews import Entry
 
 _CONSTANTS: dict[str, Any] = {
     "BIGINT": 1,
@@ -114,6 +116,20 @@ def audit(store: Store, batch: str, run_id: str) -> None:
     """Write all tables of a batch and commit them."""
     write_steps(store, batch, run_id)
     store.commit(batch, run_id)
+
+
+def add_verdict(store: Store, batch: str = "b1", **fields: Any) -> Entry:
+    """Append a verdict to the log: on the finding f1, a missing label, unless `fields` say otherwise."""
+    about: dict[str, Any] = {
+        "author": "ann",
+        "batch": batch,
+        "image_id": 3,
+        "error_type": "missing",
+    }
+    about |= {"finding_id": "f1", "category_id": 1, "verdict": "accept"}
+    about |= dict.fromkeys(("x", "y", "width", "height"), 0.5)
+    with closing(store.review_log()) as log:
+        return log.add([Entry(action="verdict", **about | fields)])[0]
 
 
 def markers(database: Path) -> dict[str, set[str]]:

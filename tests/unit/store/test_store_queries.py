@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from store_rows import audit
+from store_rows import add_verdict, audit
 
 from label_quality.store import Store
 from label_quality.store.views import views
@@ -21,6 +21,7 @@ QUERIES = {title: re.findall(r"```sql\n(.*?)```", body, re.DOTALL) for title, bo
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(tmp_path_factory.mktemp("root"))
     audit(store, "b1", "r1")
+    add_verdict(store, verdict="unsure")
     store.publish()
     return store.database
 
@@ -62,6 +63,8 @@ def test_what_the_views_say_of_a_known_batch(database: Path) -> None:
             ("SELECT error_type, likely_errors FROM findings_by_type", [("missing", 1), ("wrong_class", 1), ("spurious", 0)]),
             ("SELECT DISTINCT category, labels FROM findings_by_category", [("cat", 2)]),
             ("SELECT image_id, labels, error_types FROM worst_images", [(3, 0, ["missing"]), (1, 1, ["wrong_class"]), (2, 1, ["spurious"])]),
+            ("SELECT error_type, looked_at, undecided, yield FROM review_progress WHERE looked_at > 0", [("missing", 1, 1, None)]),
+            ("SELECT finding_id, verdict, authors FROM finding_verdicts", [("f1", "unsure", ["ann"])]),
             ("SELECT records FROM quarantine_reasons", [(1,)]),
             ("SELECT records FROM ingest_warnings_by_issue", [(1,)]),
         ]:  # fmt: skip
