@@ -58,6 +58,14 @@ def middle_of(page: Any, selector: str) -> tuple[float, float, float, float]:
     return box["x"], box["y"], box["width"], box["height"]
 
 
+def click_at(page: Any, mark: Any) -> None:
+    """Click a mark of a chart: plotly has a layer of its own above, which takes the click and knows what lies below."""
+    mark.evaluate("(e) => e.scrollIntoView({ block: 'center' })")
+    box = mark.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
 # Summary --------------------------------------------------------------------------------------------------------
 
 
@@ -68,7 +76,7 @@ def test_the_summary_leads_to_the_queue_and_the_explorer(server: Any, visit: Vis
     for number in (found["totals"]["images"], found["totals"]["labels"], found["totals"]["findings"]):  # fmt: skip
         assert f"{number:,}" in tiles
     assert "Simulated" in page.inner_text(".notice")
-    page.locator(".chart[aria-label='Error rates by type'] .point path").nth(1).click()
+    click_at(page, page.locator(".chart[aria-label='Error rates by type'] .point path").nth(1))
     page.wait_for_url("**/?type=*")
     shown = found["rates_figure"]["data"][0]["customdata"][1]["type"]
     assert query(page)["type"] == [shown]
@@ -86,7 +94,7 @@ def test_kinds_metrics_and_types_stand_in_the_address(server: Any, visit: Visit)
     page = ready(visit(f"{server.url}/summary"))
     page.click(".segmented button[data-kind=prediction]")
     page.wait_for_function(
-        "document.querySelector('select[aria-label=Metric]').value === 'confidence'"
+        "() => document.querySelector('select[aria-label=Metric]').value === 'confidence'"
     )
     page.select_option("select[aria-label=Metric]", "aspect_ratio")
     page.select_option("select[aria-label='Type of error']", "missing")
@@ -105,7 +113,7 @@ def test_kinds_metrics_and_types_stand_in_the_address(server: Any, visit: Visit)
 def test_a_box_over_two_metrics_opens_what_lies_in_it(server: Any, visit: Visit) -> None:
     page = ready(visit(f"{server.url}/summary"))
     chart = ".chart[aria-label='Two metrics'] .nsewdrag"
-    page.locator(chart).scroll_into_view_if_needed()
+    page.locator(chart).evaluate("(e) => e.scrollIntoView({ block: 'center' })")
     x, y, width, height = middle_of(page, chart)
     page.mouse.move(x + width * 0.3, y + height * 0.2)
     page.mouse.down()
@@ -276,7 +284,7 @@ def test_the_large_view_by_keys_only(server: Any, visit: Visit) -> None:
     page.wait_for_selector(".viewer", state="hidden")
     page.locator(".tile-card .picture").last.click()  # beyond the last one comes the next page
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("location.search.includes('after=')")
+    page.wait_for_function("() => location.search.includes('after=')")
     page.wait_for_function(
         "(t) => !t.includes(document.querySelector('.viewer h2').textContent)", arg=titles
     )
@@ -344,7 +352,7 @@ def test_the_slider_answers_while_it_moves(coco_server: Any, visit: Visit) -> No
     slider.focus()
     for _ in range(25):  # faster than the answers come; the last stop is the one that counts
         page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector('.live').dataset.iou === '0.75'")
+    page.wait_for_function("() => document.querySelector('.live').dataset.iou === '0.75'")
     page.wait_for_load_state("networkidle")
     subject = '["yolov5s-seg",""]'
     found = asked(page, f"/api/performance/counts?iou=0.75&subject={subject}")["subjects"][0]
@@ -354,7 +362,9 @@ def test_the_slider_answers_while_it_moves(coco_server: Any, visit: Visit) -> No
     assert shown["ap"] == f"{found['ap'][0]:.3f}"
     assert query(page)["iou"] == ["0.75"]
     page.select_option("select[aria-label=Class]", "person")
-    page.wait_for_function("document.querySelector('tr.chosen')?.textContent.startsWith('person')")
+    page.wait_for_function(
+        "() => document.querySelector('tr.chosen')?.textContent.startsWith('person')"
+    )
     page.wait_for_load_state("networkidle")
     place = found["category_name"].index("person")
     assert numbers(page)["tp"] == f"{found['tp'][place]:,}"
@@ -364,7 +374,7 @@ def test_the_slider_answers_while_it_moves(coco_server: Any, visit: Visit) -> No
 def test_two_models_side_by_side(coco_server: Any, visit: Visit) -> None:
     page = ready(visit(f"{coco_server.url}/performance"))
     page.click("button:has-text('Compare')")
-    page.wait_for_function("document.querySelectorAll('.live .difference').length > 0")
+    page.wait_for_function("() => document.querySelectorAll('.live .difference').length > 0")
     page.wait_for_load_state("networkidle")
     assert page.input_value("select[aria-label=Model]") == "yolov5s-seg"
     assert page.input_value("select[aria-label='Compared model']") == "yolov7-seg"
@@ -376,13 +386,13 @@ def test_two_models_side_by_side(coco_server: Any, visit: Visit) -> None:
     page.wait_for_load_state("networkidle")
     assert query(page)["by"] == ["segm"]
     page.click("button:has-text('One alone')")
-    page.wait_for_function("document.querySelectorAll('.live .difference').length === 0")
+    page.wait_for_function("() => document.querySelectorAll('.live .difference').length === 0")
 
 
 def test_a_cell_of_the_matrix_opens_its_cases(coco_server: Any, visit: Visit) -> None:
     page = ready(visit(f"{coco_server.url}/performance?most=8"))
     chart = page.locator(".chart[aria-label='Confusion matrix']")
-    chart.scroll_into_view_if_needed()
+    chart.evaluate("(e) => e.scrollIntoView({ block: 'center' })")
     subject = '["yolov5s-seg",""]'
     figure = asked(page, f"/api/performance/confusion?most=8&subject={subject}")["figures"][0]
     cells = figure["data"][0]
@@ -424,9 +434,8 @@ def test_reasons_and_metrics_lead_on(server: Any, visit: Visit) -> None:
     page.go_back()
     ready(page)
     bars = page.locator(".chart[aria-label='importance'] .point path")
-    bars.nth(1).scroll_into_view_if_needed()
-    bars.nth(1).click()
-    page.wait_for_function("new URLSearchParams(location.search).has('metric') || document.querySelector('select[aria-label=Metric]').value === 'prediction:confidence'")  # fmt: skip
+    click_at(page, bars.nth(1))
+    page.wait_for_function("() => new URLSearchParams(location.search).has('metric') || document.querySelector('select[aria-label=Metric]').value === 'prediction:confidence'")  # fmt: skip
     assert page.locator(".questions .chart").count() >= 1
     page.click("button[data-value=annotation]")
     page.wait_for_load_state("networkidle")
