@@ -4,6 +4,8 @@ PYTHON ?=
 VENV ?= .venv
 VENV_BENCH ?= .venv-bench
 ARGS ?=
+# Extras to install with it, such as inference (5.5 GB); tests of what is not installed are skipped by name.
+EXTRAS ?=
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -16,7 +18,7 @@ unexport PYTHONHOME PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test lint format docs benchmark clean
+.PHONY: help demo ui review test lint format docs benchmark clean
 
 help:  ## List what there is to run
 	@echo "make TARGET [ARGS=...]     The first one makes $(VENV), with PYTHON=... or the first Python 3.11 to 3.13 it finds."
@@ -26,6 +28,8 @@ demo: $(READY)  ## Set up, render the demo dataset, audit it, publish ./data/lab
 	@$(BIN)/label-quality demo $(ARGS)
 	@echo
 	@echo "What next:"
+	@echo "  make review"
+	@echo "      look at the findings, decide, fix"
 	@echo "  make ui"
 	@echo "      the run, its tables and its checks in the Dagster UI"
 	@echo "  $(BIN)/label-quality sql 'from queue limit 20'"
@@ -36,8 +40,11 @@ demo: $(READY)  ## Set up, render the demo dataset, audit it, publish ./data/lab
 ui: $(READY)  ## Start the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/label-quality ui $(ARGS)
 
-test: $(READY_DEV)  ## Set up and run the tests (needs no root); ARGS="-k store" runs some of them
-	@$(BIN)/python -m pytest $(ARGS)
+review: $(READY)  ## Serve the review page on http://127.0.0.1:8100
+	@$(BIN)/label-quality review $(ARGS)
+
+test: $(READY_DEV)  ## Set up and run the tests (needs no root); ARGS="-k store" runs some of them, "-n 0" one after another
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(READY_DEV)  ## Check style, layout, types and the floors of imports
 	$(BIN)/ruff check .
@@ -95,7 +102,7 @@ endef
 $(READY): pyproject.toml
 	@$(call make_venv,$(VENV))
 	@echo "Installing label_quality and what it runs on into $(VENV) (a minute or two)"
-	@$(BIN)/python $(PIP) install --editable .
+	@$(BIN)/python $(PIP) install --editable '.$(if $(EXTRAS),[$(EXTRAS)])'
 	@touch $@
 
 # pip reads dependency groups from 25.1 on.
@@ -103,7 +110,7 @@ $(READY_DEV): pyproject.toml
 	@$(call make_venv,$(VENV))
 	@echo "Installing label_quality, what it runs on and what its tests need into $(VENV) (a minute or two)"
 	@$(BIN)/python $(PIP) install 'pip>=25.1'
-	@$(BIN)/python $(PIP) install --editable . --group dev
+	@$(BIN)/python $(PIP) install --editable '.$(if $(EXTRAS),[$(EXTRAS)])' --group dev
 	@touch $(READY) $@
 
 $(READY_BENCH): benchmarks/requirements.txt

@@ -3,7 +3,7 @@
     python benchmarks/image_metrics.py [--images DIR] [--repeats 5]
 
 Real images are those of the COCO val2017 subset beside the project (or `--images`, a folder of JPEGs), each with the boxes
-of its labels; generated ones are drawn here from a seed. Both sides read the files and decode them with Pillow; "decode" then
+of its labels in the ``instances.json`` beside the folder; generated ones are drawn here from a seed. Both sides read the files and decode them with Pillow; "decode" then
 leaves it at that. Both take turns, and medians are compared. Writes ``results/image_metrics.json`` and
 ``docs/image_metrics_speed.md``.
 """
@@ -31,8 +31,7 @@ from label_quality.metrics.pixels import IMAGES_A_TASK, Task, measure
 from label_quality.workers import in_processes
 
 HERE = Path(__file__).resolve().parent
-SHARED = Path(os.environ.get("LABEL_QUALITY_SHARED") or HERE.parents[1] / "shared")
-SUBSET = SHARED / "data" / "coco_val2017_subset"
+SUBSET = HERE.parents[1] / "shared" / "data" / "coco_val2017_subset"
 RESULT = HERE / "results" / "image_metrics.json"
 PAGE = HERE.parent / "docs" / "image_metrics_speed.md"
 BAR = 1.5
@@ -91,9 +90,9 @@ def random_boxes(names: list[str], seed: int = 7) -> dict[str, list[list[float]]
     return out
 
 
-def subset_boxes() -> dict[str, list[list[float]]]:
-    """The boxes of the real labels by file name."""
-    file = SUBSET / "instances.json"
+def boxes_beside(images: Path) -> dict[str, list[list[float]]]:
+    """The boxes of the real labels by file name, of ``instances.json`` beside the folder."""
+    file = images.parent / "instances.json"
     if not file.is_file():
         return {}
     labels = json.loads(file.read_text("utf-8"))
@@ -176,7 +175,7 @@ def main() -> None:
     }
     if given.images.is_dir():
         result["files"]["real (COCO val2017 subset)"] = compare(
-            given.images, subset_boxes(), given.repeats
+            given.images, boxes_beside(given.images), given.repeats
         )
     else:
         print(f"no real images: {given.images} is not there", file=sys.stderr)

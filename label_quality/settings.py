@@ -1,7 +1,8 @@
 """One typed settings object: a TOML file and environment variables. Nothing else reads either.
 
 The file is ``label_quality.toml`` in the root, else the one in the current folder, or the one that
-``LABEL_QUALITY_SETTINGS`` names. ``LABEL_QUALITY_ROOT`` names the root. Unknown keys are an error, so that a slip of
+``LABEL_QUALITY_SETTINGS`` names. ``LABEL_QUALITY_ROOT`` names the root, ``LABEL_QUALITY_MODELS`` the models to run (with
+commas between them) instead of those of the file. Unknown keys are an error, so that a slip of
 the pen in a limit does not pass for a limit.
 """
 
@@ -9,13 +10,16 @@ from __future__ import annotations
 
 import os
 import tomllib
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode
 
 import msgspec
 
 ROOT_VARIABLE = "LABEL_QUALITY_ROOT"
 FILE_VARIABLE = "LABEL_QUALITY_SETTINGS"
+MODELS_VARIABLE = "LABEL_QUALITY_MODELS"
 FILE_NAME = "label_quality.toml"
 DEFAULT_ROOT = "data"
 
@@ -97,9 +101,28 @@ class DuckDB(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 0
 
 
+class Inference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which models are run on each batch, and how (docs/inference.md). Needs the extra `inference`.
+
+    `models` are names of model files, or of torchvision's own models. `probe`: whether they are asked about each label.
+    `device` is torch's name of one, "" a GPU where there is one. `precision` is auto, float32, bfloat16 or float16.
+    `batch_size` 0 means by memory; `workers` are processes that decode images, -1 as many as the device can use.
+    """
+
+    models: tuple[str, ...] = ()
+    probe: bool = True
+    device: str = ""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_size: int = 0
+    workers: int = -1
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. `root` is absolute once loaded; `inbox` may be relative to it.
 
+    `review_log_url` is empty for the file ``reviews.db`` in the root, or names a PostgreSQL database.
+    `trained_on` names for each model, imported or run here, the batches that it was trained on (`*` stands for any text):
+    what it says about their labels is no second opinion. `settings_folder` is the folder of the settings file, not a setting.
     A folder of the inbox is taken when nothing in it was written for `settle_seconds`, or at once when its `.done` file
     is the last thing written; `done_marker_required` waits for that file whatever the age. Runs older than
     `keep_runs_days` are removed from Dagster's history by night, 0 keeps them for ever.
@@ -118,6 +141,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     done_marker_required: bool = False
     keep_runs_days: int = 30
     review_url: str = ""
+    review_log_url: str = ""
+    inference: Inference = Inference()
+    trained_on: dict[str, tuple[str, ...]] = {}
+    settings_folder: str = ""
 
     @property
     def root_path(self) -> Path:
@@ -129,6 +156,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The folder that the sensor watches."""
         return self.root_path / self.inbox
 
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """Where model files may lie: ``models`` beside the settings file, and in the root."""
+        beside = [Path(self.settings_folder)] if self.settings_folder else []
+        return tuple(dict.fromkeys(folder / "models" for folder in (*beside, self.root_path)))
+
+    def saw_labels(self, model: str, batch: str) -> bool:
+        """Whether `model` was trained on the labels of `batch`, as far as the settings say."""
+        return any(fnmatchcase(batch, pattern) for pattern in self.trained_on.get(model, ()))
+
+
+def review_link(review_url: str, **filters: str) -> str:
+    """The address of the review page with these filters; "" where the settings name none."""
+    return f"{review_url.rstrip('/')}/?{urlencode(filters)}" if review_url else ""
+
 
 def load_settings(root: str | Path | None = None) -> Settings:
     """Settings for `root`, else for ``LABEL_QUALITY_ROOT``, else for what the file says, else for ``./data``.
@@ -139,7 +181,13 @@ def load_settings(root: str | Path | None = None) -> Settings:
     path = _settings_file(Path(chosen or DEFAULT_ROOT))
     settings = _read(path) if path else Settings()
     base = Path(chosen) if chosen else Path(settings.root)
-    return msgspec.structs.replace(settings, root=str(base.expanduser().absolute()))
+    models = tuple(filter(None, os.environ.get(MODELS_VARIABLE, "").split(",")))
+    inference = settings.inference
+    if models:
+        inference = msgspec.structs.replace(inference, models=models)
+    return msgspec.structs.replace(
+        settings, root=str(base.expanduser().absolute()), inference=inference
+    )
 
 
 def _settings_file(root: Path) -> Path | None:
@@ -153,6 +201,10 @@ def _settings_file(root: Path) -> Path | None:
 
 def _read(path: Path) -> Settings:
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Settings)
+        said = tomllib.loads(path.read_text("utf-8"))
+        if "settings_folder" in said:
+            raise SettingsError(f"{path}: settings_folder is no setting")
+        settings = msgspec.convert(said, Settings)
+        return msgspec.structs.replace(settings, settings_folder=str(path.absolute().parent))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise SettingsError(f"{path}: {error}") from error

@@ -48,7 +48,7 @@ def in_processes(work: Callable[[A], B], tasks: Iterable[A], seconds: float) -> 
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, spawn, initializer=_take_up, initargs=(work,)) as pool:
         for task in tasks:
-            with _nameless_main():
+            with nameless_main():
                 pending.append(pool.submit(_do, task))
             if len(pending) > 2 * workers:
                 yield pending.popleft().result()
@@ -74,7 +74,7 @@ def _cores() -> int:
 
 
 @contextmanager
-def _nameless_main() -> Iterator[None]:
+def nameless_main() -> Iterator[None]:
     """Keep spawned processes from importing the main module again: Dagster's starts a run when it is imported."""
     main = sys.modules["__main__"]
     kept = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}

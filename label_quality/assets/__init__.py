@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from label_quality.assets.drift import drift
 from label_quality.assets.findings import error_rates, finding_scores, findings
+from label_quality.assets.inference import inference
 from label_quality.assets.ingest import ingest
 from label_quality.assets.matching import annotation_pairs, prediction_overlaps
 from label_quality.assets.metrics import image_and_annotation_metrics, prediction_metrics
@@ -15,10 +16,12 @@ from label_quality.assets.overall import overall
 from label_quality.assets.performance import outcomes
 from label_quality.assets.predictions import import_predictions, predictions, quarantine
 from label_quality.assets.publish import publish
+from label_quality.assets.reviews import OF_THE_LOG
 
 BATCH_ASSETS = [
     ingest,
     import_predictions,
+    inference,
     predictions,
     quarantine,
     annotation_pairs,
@@ -33,5 +36,6 @@ BATCH_ASSETS = [
     publish,
 ]
 OVERALL_ASSETS = [overall]
+SOURCES = OF_THE_LOG
 
-__all__ = ["BATCH_ASSETS", "OVERALL_ASSETS"]
+__all__ = ["BATCH_ASSETS", "OVERALL_ASSETS", "SOURCES"]

@@ -32,13 +32,19 @@ DELIVERY_TAKEN = dg.AssetCheckSpec(
     "delivery_taken", asset="batches", description="The annotation file could be read."
 )
 RESULTS_TAKEN = dg.AssetCheckSpec(
-    "results_taken", asset="models", description="All results files could be read."
+    "results_taken", asset="imported_models", description="All results files could be read."
 )
 PREDICTIONS_NOTHING_LOST = dg.AssetCheckSpec(
     "nothing_lost",
     asset="models",
     blocking=True,
     description="Every record read was kept or quarantined.",
+)
+
+INDEPENDENT_MODELS = dg.AssetCheckSpec(
+    "independent_models",
+    asset="findings",
+    description="No finding rests on a model that was trained on the labels it judges.",
 )
 
 
@@ -124,6 +130,21 @@ def quarantined_share(counts: dict[str, tuple[int, int, int]], limit: float) -> 
             "quarantined": quarantined,
             "read": read,
         },
+    )
+
+
+def independent_models(saw: list[str], resting: int, findings: int) -> dg.AssetCheckResult:
+    """Warns when models, `saw`, were trained on the labels: such a model repeats errors that it has learned."""
+    told = f"{', '.join(saw)} {'was' if len(saw) == 1 else 'were'} trained on these labels and may repeat their errors"
+    return dg.AssetCheckResult(
+        passed=not saw,
+        check_name=INDEPENDENT_MODELS.name,
+        asset_key="findings",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{told}: {resting} of {findings} findings rest on that"
+        if saw
+        else "no model is known to have been trained on these labels",
+        metadata={"findings that rest on it": resting},
     )
 
 

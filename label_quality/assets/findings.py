@@ -5,7 +5,12 @@ from typing import Any
 
 import dagster as dg
 
-from label_quality.assets.checks import judge_rates, rate_specs
+from label_quality.assets.checks import (
+    INDEPENDENT_MODELS,
+    independent_models,
+    judge_rates,
+    rate_specs,
+)
 from label_quality.assets.contact_sheet import contact_sheet
 from label_quality.assets.metadata import bars, markdown_table, picture, rounded
 from label_quality.assets.resources import StoreResource
@@ -13,15 +18,16 @@ from label_quality.assets.step import Step, step, table_spec
 from label_quality.findings import build_finding_scores, build_findings
 from label_quality.rates import FORMULA, build_error_rates
 from label_quality.schema import ERROR_TYPES
+from label_quality.settings import review_link
+
+_EVIDENCE = [
+    *("images", "annotations", "predictions", "prediction_overlaps", "annotation_pairs"),
+    "label_probes",
+]
 
 
 @dg.multi_asset(
-    specs=[
-        table_spec(
-            "finding_scores",
-            ["images", "annotations", "predictions", "prediction_overlaps", "annotation_pairs"],
-        )
-    ]
+    specs=[table_spec("finding_scores", _EVIDENCE)],
 )
 def finding_scores(
     context: dg.AssetExecutionContext, store: StoreResource
@@ -29,9 +35,7 @@ def finding_scores(
     """One row per suspected error: the evidence and its strength."""
     with step(context, store) as s:
         s.say("scoring disagreements")
-        s.run.view(
-            s.con, "images", "annotations", "predictions", "prediction_overlaps", "annotation_pairs"
-        )
+        s.run.view(s.con, *_EVIDENCE)
         left_out = build_finding_scores(s.con)
         rows = s.run.write_sql(s.con, "finding_scores", "select * from new_finding_scores")
         return s.result(
@@ -39,12 +43,17 @@ def finding_scores(
         )
 
 
-@dg.multi_asset(specs=[table_spec("findings", ["finding_scores", "annotations", "categories"])])
-def findings(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[Any]:
+@dg.multi_asset(
+    specs=[table_spec("findings", ["finding_scores", "annotations", "categories", "models"])],
+    check_specs=[INDEPENDENT_MODELS],
+)
+def findings(
+    context: dg.AssetExecutionContext, store: StoreResource
+) -> Iterator[dg.MaterializeResult[Any]]:
     """The queue: every suspected error with its probability, its sentence and a suggested fix."""
     with step(context, store) as s:
         s.say("writing findings")
-        s.run.view(s.con, "finding_scores", "annotations", "categories", "images")
+        s.run.view(s.con, "finding_scores", "annotations", "categories", "images", "models")
         build_findings(s.con)
         rows = s.run.write_sql(s.con, "findings", "select * from new_findings")
         s.run.view(s.con, "findings")
@@ -62,7 +71,10 @@ def findings(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mate
         sheet = contact_sheet(s.con, s.run.delivery.images)
         if sheet:
             metadata["contact sheet"] = picture(sheet)
-        return s.result("findings", rows, metadata)
+        saw = s.con.execute("select model from models where saw_labels order by model").fetchall()
+        (resting,) = s.con.execute("select count(*) filter (saw_labels) from findings").fetchone()  # type: ignore[misc]
+        check = independent_models([model for (model,) in saw], resting, rows)
+        yield s.result("findings", rows, metadata | _review(s), [check])
 
 
 @dg.multi_asset(
@@ -109,6 +121,10 @@ def _rate_metadata(s: Step, table: list[dict[str, Any]]) -> dict[str, Any]:
         {kind: getattr(limits, kind).warn for kind in ERROR_TYPES},
     )
     metadata["formula"] = FORMULA
-    if s.store.settings.review_url:
-        metadata["review"] = dg.MetadataValue.url(s.store.settings.review_url)
-    return metadata
+    return metadata | _review(s)
+
+
+def _review(s: Step) -> dict[str, Any]:
+    """The link to the queue of this batch, where the settings say where the review page is served."""
+    link = review_link(s.store.settings.review_url, batch=s.batch)
+    return {"review": dg.MetadataValue.url(link)} if link else {}

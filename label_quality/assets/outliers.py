@@ -16,14 +16,21 @@ _NAMES = {"image": "images", "annotation": "labels", "prediction": "predictions"
 def outliers_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any]:
     """The farthest out by the robust rule."""
     top = con.execute(
-        """select metric, batch, coalesce(annotation_id, image_id), value, coalesce(group_name, 'all'), score from outliers
+        """select metric, coalesce(annotation_id, image_id), value, score from outliers
            where rule = 'robust' order by score desc, batch, image_id, annotation_id limit 12"""
     ).fetchall()
-    return {
-        "farthest out": markdown_table(
-            ("metric", "batch", "label or image", "value", "among", "how far"), top
-        ),
-    }
+    # As few columns as tell which they are: the UI does not wrap, and cuts off what is wider than its own column.
+    return {"farthest out": markdown_table(("metric", "COCO id", "value", "score"), top)}
+
+
+def outlier_bounds_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any]:
+    """What is usual of all objects together, by the robust rule."""
+    bounds = con.execute(
+        """select metric, low, high from outlier_bounds where rule = 'robust' and category_name is null
+             and (low is not null or high is not null) order by kind desc, metric"""
+    ).fetchall()
+    cells = [tuple("" if v is None else v for v in row) for row in bounds]
+    return {"usual of all": markdown_table(("metric", "from", "to"), cells)}
 
 
 def outlier_summary_metadata(con: DuckDBPyConnection, rows: int) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ import dagster as dg
 
 from label_quality.assets.parts import ACCOUNTS, PARTS, Part
 from label_quality.assets.resources import StoreResource
+from label_quality.assets.reviews import observe_reviews
 from label_quality.assets.step import one_sentence, table_spec, tell
 from label_quality.store.accounts import accounts_table
 
@@ -31,6 +32,7 @@ def overall(
     chosen = [_Timed(context, part) for part in PARTS if asked & part.tables.keys()]
     with one_sentence():
         opened = store.open()
+        observe_reviews(context, opened)
         with opened.connect() as con:
             con.register(ACCOUNTS, accounts_table(opened.accounts()))
             written = opened.write_overall(con, chosen).seconds

@@ -68,6 +68,7 @@ PARTS = [
         ["image_metrics", "annotation_metrics", "categories"],
         {
             "outliers": outliers.outliers_metadata,
+            "outlier_bounds": outliers.outlier_bounds_metadata,
             "outlier_summary": outliers.outlier_summary_metadata,
         },
         build_outliers,

@@ -20,13 +20,18 @@ from label_quality.coco import read_predictions
 from label_quality.schema import TABLES
 
 _FROM_LABELS = ["images", "categories"]
-_TABLES = ("models", "imported_predictions", "prediction_masks", "quarantined_predictions")
+_TABLES = (
+    "imported_models",
+    "imported_predictions",
+    "imported_prediction_masks",
+    "quarantined_predictions",
+)
+_UNIONS = ("models", "predictions", "prediction_masks")
 SIMULATED = "simulated"
 
 
 @dg.multi_asset(
-    specs=[table_spec(table, _FROM_LABELS) for table in _TABLES],
-    check_specs=[RESULTS_TAKEN, PREDICTIONS_NOTHING_LOST],
+    specs=[table_spec(table, _FROM_LABELS) for table in _TABLES], check_specs=[RESULTS_TAKEN]
 )
 def import_predictions(
     context: dg.AssetExecutionContext, store: StoreResource
@@ -42,35 +47,21 @@ def _import(
     if dg.AssetKey("batches") not in (context.run.asset_selection or {dg.AssetKey("batches")}):
         take_from_inbox(context, store)
     with step(context, store) as s:
-        yield from _write(s, *_read_all(s))
-
-
-def _write(
-    s: Step, models: list[dict[str, Any]], refused: int
-) -> Iterator[dg.MaterializeResult[Any]]:
-    counts = {
-        str(m["model"]): (
-            m["predictions_read"],
-            m["predictions_kept"],
-            m["predictions_quarantined"],
+        models, refused = _read_all(s)
+        counts = {str(m["model"]): int(m["predictions_kept"]) for m in models}
+        rows = pa.Table.from_pylist(models, schema=TABLES["imported_models"].arrow_schema())
+        kept = sum(counts.values())
+        yield s.result(
+            "imported_models",
+            s.run.write("imported_models", rows),
+            {"predictions kept": kept},
+            [taken(RESULTS_TAKEN)],
         )
-        for m in models
-    }
-    rows = pa.Table.from_pylist(models, schema=TABLES["models"].arrow_schema())
-    yield s.result(
-        "models",
-        s.run.write("models", rows),
-        {"predictions kept": sum(n[1] for n in counts.values())},
-        [taken(RESULTS_TAKEN), nothing_lost("models", counts)],
-    )
-    kept = sum(int(m["predictions_kept"]) for m in models)
-    yield s.result(
-        "imported_predictions",
-        kept,
-        {"by model": markdown_table(("model", "kept"), [(m, n[1]) for m, n in counts.items()])},
-    )
-    yield s.result("prediction_masks", s.run.read("prediction_masks", ["prediction_id"]).num_rows)
-    yield s.result("quarantined_predictions", refused)
+        by_model = markdown_table(("model", "kept"), list(counts.items()))
+        yield s.result("imported_predictions", kept, {"by model": by_model})
+        masks = s.run.read("imported_prediction_masks", ["prediction_id"]).num_rows
+        yield s.result("imported_prediction_masks", masks)
+        yield s.result("quarantined_predictions", refused)
 
 
 def _read_all(s: Step) -> tuple[list[dict[str, Any]], int]:
@@ -78,7 +69,7 @@ def _read_all(s: Step) -> tuple[list[dict[str, Any]], int]:
     models, refused = [], 0
     with (
         s.run.writer("imported_predictions") as write,
-        s.run.writer("prediction_masks") as write_masks,
+        s.run.writer("imported_prediction_masks") as write_masks,
         s.run.writer("quarantined_predictions") as write_quarantine,
     ):
         for model, file in s.run.delivery.predictions.items():
@@ -102,6 +93,7 @@ def _read_all(s: Step) -> tuple[list[dict[str, Any]], int]:
                     "file": file.name,
                     "sha256": file.sha256,
                     "simulated": SIMULATED in model.lower(),
+                    "saw_labels": s.store.settings.saw_labels(model, s.batch),
                     "predictions_read": read.read,
                     "predictions_kept": read.kept,
                     "predictions_quarantined": read.quarantined_count,
@@ -111,13 +103,36 @@ def _read_all(s: Step) -> tuple[list[dict[str, Any]], int]:
     return models, refused
 
 
-@dg.multi_asset(specs=[table_spec("predictions", ["imported_predictions"])])
+@dg.multi_asset(
+    specs=[table_spec(table, [f"imported_{table}", f"inferred_{table}"]) for table in _UNIONS],
+    check_specs=[PREDICTIONS_NOTHING_LOST],
+)
 def predictions(
     context: dg.AssetExecutionContext, store: StoreResource
-) -> dg.MaterializeResult[Any]:
+) -> Iterator[dg.MaterializeResult[Any]]:
     """The union of all sources of predictions. With one source it is that source's file."""
     with step(context, store) as s:
-        return s.result("predictions", s.run.link("predictions", "imported_predictions"))
+        for table in _UNIONS:
+            rows = _union(s, table)
+            yield s.result(table, rows, checks=[_nothing_lost(s)] if table == "models" else None)
+
+
+def _union(s: Step, table: str) -> int:
+    imported, inferred = (f"{source}_{table}" for source in ("imported", "inferred"))
+    if not s.run.rows(inferred):
+        return s.run.link(table, imported)
+    if not s.run.rows(imported):
+        return s.run.link(table, inferred)
+    s.run.view(s.con, imported, inferred)
+    return s.run.write_sql(s.con, table, f"from {imported} union all by name from {inferred}")
+
+
+def _nothing_lost(s: Step) -> dg.AssetCheckResult:
+    columns = ["model", *(f"predictions_{state}" for state in ("read", "kept", "quarantined"))]
+    rows = s.run.read("models", columns).to_pylist()
+    return nothing_lost(
+        "models", {m: (r, k, q) for m, r, k, q in (tuple(x.values()) for x in rows)}
+    )
 
 
 @dg.multi_asset(specs=[table_spec("quarantine", ["quarantined_labels", "quarantined_predictions"])])

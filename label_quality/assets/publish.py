@@ -5,12 +5,13 @@ from typing import Any
 import dagster as dg
 
 from label_quality.assets.resources import BATCHES, StoreResource
+from label_quality.assets.reviews import OF_THE_LOG, observe_reviews
 from label_quality.assets.step import CODE_VERSION, OWNERS, step
 from label_quality.schema import TABLES
 
 
 @dg.asset(
-    deps=[t.name for t in TABLES.values() if t.per_batch],
+    deps=[*(t.name for t in TABLES.values() if t.per_batch), *OF_THE_LOG],
     partitions_def=BATCHES,
     group_name="publish",
     kinds={"duckdb"},
@@ -23,6 +24,7 @@ def publish(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
     with step(context, store) as s:
         s.say("publishing")
         s.store.commit(s.batch, context.run.run_id)
+        observe_reviews(context, s.store)
         done = s.store.publish()
         s.store.purge(s.batch)
         size = s.store.database.stat().st_size

@@ -173,6 +173,25 @@ def convert(
 
 
 @cli.command()
+@click.option(
+    "--batch", required=True, help="A batch that was audited before, or a folder of the inbox."
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    help="A model file's name, or torchvision's; may be given several times. Default: those of the settings, else "
+    "maskrcnn_resnet50_fpn_v2.",
+)
+@_ROOT
+def infer(batch: str, models: tuple[str, ...], root: Path | None) -> None:
+    """Run Mask R-CNN on a batch and audit it with what it says (needs the extra `inference`)."""
+    from label_quality.cli.infer import run_infer
+
+    sys.exit(run_infer(batch, models=models, root=root))
+
+
+@cli.command()
 @_ROOT
 @click.option(
     "--images",
@@ -198,6 +217,21 @@ def ui(root: Path | None, port: int, host: str) -> None:
     from label_quality.cli.ui import run_ui
 
     sys.exit(run_ui(root, port=port, host=host))
+
+
+@cli.command()
+@_ROOT
+@click.option("--port", type=click.IntRange(1, 65535), default=8100, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--token",
+    help="Whoever opens the page has to know it. Default: none on this machine, else one is made up and printed.",
+)
+def review(root: Path | None, port: int, host: str, token: str | None) -> None:
+    """Serve the review page: look at findings, decide, tag, export."""
+    from label_quality.cli.review import run_review
+
+    sys.exit(run_review(root, host=host, port=port, token=token))
 
 
 @cli.command()
@@ -229,6 +263,64 @@ def report(root: Path | None, output: Path | None) -> None:
     from label_quality.cli.report import run_report
 
     sys.exit(run_report(root, output))
+
+
+@cli.command()
+@click.argument("form", metavar="FORMAT", required=False)
+@_ROOT
+@click.option(
+    "--batch", "batches", multiple=True, help="Only this batch; may be given several times."
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write into. Default: exports/FORMAT in the root.",
+)
+@click.option("--author", help="Only this person's decisions.")
+@click.option(
+    "--select",
+    type=click.Choice(["relabel", "queue"]),
+    default="relabel",
+    show_default=True,
+    help="What goes to annotators: what was sent to relabelling, or the findings that nobody has decided.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="The most findings of the queue.",
+)
+@click.option("--image-url", default="", help="What stands in front of file names in tasks.")
+@click.option("--list", "listing", is_flag=True, help="The formats there are.")
+def export(
+    *,
+    form: str | None,
+    root: Path | None,
+    batches: tuple[str, ...],
+    output: Path | None,
+    author: str | None,
+    select: str,
+    limit: int,
+    image_url: str,
+    listing: bool,
+) -> None:
+    """Write decisions and labels in FORMAT: corrected COCO, lists and tasks for annotation tools. --list names them."""
+    from label_quality.cli.export import run_export
+
+    sys.exit(
+        run_export(
+            form,
+            root=root,
+            batches=batches,
+            output=output,
+            author=author,
+            select=select,  # type: ignore[arg-type]
+            limit=limit,
+            image_url=image_url,
+            listing=listing,
+        )
+    )
 
 
 @cli.command()

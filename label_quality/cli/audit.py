@@ -76,6 +76,11 @@ def audit_batch(
         raise AuditFailed(str(error)) from error
     except OSError as error:
         raise AuditFailed(f"{error.filename}: {error.strerror}") from error
+    return run_batch(settings, name, home)
+
+
+def run_batch(settings: Settings, name: str, home: Path) -> Summary:
+    """Run `audit_batch` and `refresh` for a delivered batch, and read back what was published. Raises AuditFailed."""
     from label_quality.cli.execute import run_jobs
     from label_quality.cli.summary import summarise
 

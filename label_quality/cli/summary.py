@@ -15,6 +15,7 @@ from label_quality import __version__
 from label_quality.cli.common import console as make_console
 from label_quality.rates import FORMULA
 from label_quality.schema import ERROR_TYPES
+from label_quality.settings import review_link
 from label_quality.store import Reader
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Summary:
     checks: list[dict[str, Any]]
     seconds: dict[str, float]
     formula: str = FORMULA
+    review_url: str = ""
     version: str = __version__
     exit_code: int = field(default=0)
 
@@ -98,6 +100,7 @@ def summarise(settings: Settings, batch: str, run: Run, home: Path) -> Summary:
         limits=msgspec.to_builtins(settings.limits),
         checks=[asdict(c) | {"judged": c.judged} for c in run.checks],
         seconds=run.seconds,
+        review_url=review_link(settings.review_url, batch=batch),
         exit_code=1 if any(_is_error(c) for c in run.checks) else 0,
     )
 
@@ -222,5 +225,6 @@ def _print_rest(summary: Summary, console: Any) -> None:
             )
     console.print(f"Database: {escape(summary.database)}", soft_wrap=True)
     console.print(
-        'Queue: label-quality sql "select * from queue limit 20"; runs: label-quality ui\n'
+        f"Look at the findings and decide: {escape(summary.review_url) or 'label-quality review'}; runs: label-quality ui"
     )
+    console.print('In SQL: label-quality sql "select * from queue limit 20"\n')

@@ -61,6 +61,22 @@ class Objects:
         return len(self.box)
 
     @classmethod
+    def labels(
+        cls,
+        placed: Placed,
+        box: np.ndarray,
+        has_box: np.ndarray,
+        segments: Segments,
+        *,
+        area: np.ndarray,
+        has_area: np.ndarray,
+        crowd: np.ndarray,
+    ) -> Objects:
+        """Labels: they have no score."""
+        nothing = np.zeros(len(area))
+        return cls(placed, box, has_box, segments, area, has_area, crowd, nothing, True)
+
+    @classmethod
     def predictions(
         cls,
         placed: Placed,
@@ -99,7 +115,7 @@ def labels(
     """The arrays of a chunk of labels whose references and segmentations were read."""
     box, has_box = boxes([r.bbox for r in records])
     areas = [r.area for r in records]
-    return Objects(
+    return Objects.labels(
         placed,
         box,
         has_box,
@@ -107,8 +123,6 @@ def labels(
         area=np.array(areas, dtype=np.float64) + 0.0,  # None becomes NaN
         has_area=np.array([area is not None for area in areas], dtype=bool),
         crowd=np.array([r.iscrowd or 0 for r in records], dtype=np.float64),
-        score=np.zeros(len(records)),
-        are_labels=True,
     )
 
 

@@ -91,6 +91,10 @@ class Document:
         """The whole file without its byte order mark."""
         return memoryview(self._map)[self.offset :]
 
+    def position(self, view: memoryview) -> int:
+        """Where a part of `bytes()` starts in it."""
+        return _offset(view, self._map) - self.offset
+
     def forget(self, view: memoryview) -> None:
         """Tells the system that these bytes will not be read again soon, so that they do not count as memory used."""
         if not hasattr(mmap, "MADV_DONTNEED") or not len(view):

@@ -72,14 +72,20 @@ def check_object_keys(text: bytes, present: dict[str, int], texts: Texts, found:
     Every key has a colon, so where the text holds no more colons than keys are known, none can stand twice.
     """
     present = present | {"segmentation": int(np.count_nonzero(texts.lengths))}
-    masks = b"[" + b",".join([texts[k] for k in found.rle_row.tolist()]) + b"]"
-    in_masks = masks.count(b":")
-    in_counts = "".join([r.counts for r in found.rles if isinstance(r.counts, str)]).count(":")
-    if in_masks != 2 * len(found.rles) + in_counts:
-        _refuse_twice(masks, ("size", "counts"))
+    in_masks = check_mask_keys(texts, found)
     colons = np.count_nonzero(np.frombuffer(text, dtype=np.uint8) == _COLON)
     if colons != sum(present.values()) + in_masks:
         check_keys(text, present)
+
+
+def check_mask_keys(texts: Texts, found: Segments) -> int:
+    """Raises `Refused` if a key stands twice in run lengths. Returns how many colons these hold."""
+    masks = b"[" + b",".join([texts[k] for k in found.rle_row.tolist()]) + b"]"
+    colons = masks.count(b":")
+    in_counts = "".join([r.counts for r in found.rles if isinstance(r.counts, str)]).count(":")
+    if colons != 2 * len(found.rles) + in_counts:
+        _refuse_twice(masks, ("size", "counts"))
+    return colons
 
 
 def _refuse_twice(text: bytes, read: Collection[str]) -> None:

@@ -59,11 +59,17 @@ def unsafe_name(name: str) -> str | None:
     return None
 
 
-def _check(root: str, name: str, width: int, height: int) -> FileCheck:
+def locate(root: str, name: str) -> tuple[str, str | None]:
+    """The real path of a file below `root`, itself a real path, and why it may not be opened (None: it may)."""
     why = unsafe_name(name)
     path = root if why else os.path.realpath(f"{root}{os.sep}{name}")
     if why is None and os.path.commonpath([root, path]) != root:
         why = "a link leads out of the image folder"
+    return path, why
+
+
+def _check(root: str, name: str, width: int, height: int) -> FileCheck:
+    path, why = locate(root, name)
     if why:
         return FileCheck("unsafe_name", detail=f"the file name {name!r} is not followed: {why}")
     try:

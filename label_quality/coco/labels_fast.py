@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from label_quality.coco import columns, fast, segments
-from label_quality.coco.columns import ImageSizes
-from label_quality.coco.document import Array
+from label_quality.coco import columns, fast, segments, uniform
+from label_quality.coco.columns import ImageSizes, Objects, Placed
+from label_quality.coco.document import SEPARATOR, Array
 from label_quality.coco.errors import Refused
 from label_quality.coco.ids import Numbering
 from label_quality.coco.images import take_categories, take_images
@@ -52,7 +52,7 @@ def _texts(array: Array) -> Iterator[bytes]:
 
 def _part(text: bytes, batch: str, taken: Taken, sizes: ImageSizes) -> _Part:
     """The labels of a chunk: ids of all, columns and masks of those taken, warnings. Positions count from the chunk's."""
-    chunk = _chunk(*fast.decode(text, _DECODER), taken, sizes)
+    chunk = _alike(text, taken, sizes) or _any(*fast.decode(text, _DECODER), taken, sizes)
     part, masks = chunk.judge(taken, batch)
     _refuse_if_any(chunk.verdict)
     return chunk.ids, part, masks, chunk.notes(taken)
@@ -92,18 +92,46 @@ def _images_and_categories(arrays: dict[str, Array]) -> tuple[Taken, ImageSizes]
     return taken, sizes
 
 
-def _chunk(records: list[Annotation], text: bytes, taken: Taken, sizes: ImageSizes) -> Chunk:
-    image_row = taken.images.references.rows_of_integers(
-        columns.integers([r.image_id for r in records])
+def _alike(text: bytes, taken: Taken, sizes: ImageSizes) -> Chunk | None:
+    """A chunk of labels that are written alike, which most tools' are, or None. Lets other threads run."""
+    found = SEPARATOR.search(text)
+    parts = uniform.cut(text)
+    if parts is None:
+        return None
+    rest, segmentations = parts
+    table = uniform.read(rest, found.group() if found else b"},{", uniform.LABEL)
+    if table is None or table.num_rows != len(segmentations):
+        return None
+    texts = Texts(segmentations)
+    try:
+        segments_ = segments.from_texts(texts, sound=False)
+        fast.check_mask_keys(texts, segments_)
+    except (Refused, ValueError, RecursionError):
+        return None  # what is odd about them is found out by whoever reads any text
+    all_ = np.ones(table.num_rows, dtype=bool)
+    objects = Objects.labels(
+        _placed(table["image_id"].to_numpy(), table["category_id"].to_numpy(), taken, sizes),
+        np.stack([table[name].to_numpy() for name in "xywh"], axis=1) + 0.0,
+        all_,
+        segments_,
+        area=table["area"].to_numpy() + 0.0,
+        has_area=all_,
+        crowd=table["iscrowd"].to_numpy().astype(np.float64),
     )
-    category_row = taken.categories.references.rows_of_integers(
-        columns.integers([r.category_id for r in records])
+    return _chunk(table["id"].to_numpy(), objects, texts)
+
+
+def _any(records: list[Annotation], text: bytes, taken: Taken, sizes: ImageSizes) -> Chunk:
+    """A chunk of labels as a decoder gives them. Raises `Refused`."""
+    placed = _placed(
+        columns.integers([r.image_id for r in records]),
+        columns.integers([r.category_id for r in records]),
+        taken,
+        sizes,
     )
-    if (image_row < 0).any() or (category_row < 0).any():
-        raise Refused("a label refers to an image or a category that is not there")
     texts = Texts([bytes(r.segmentation) for r in records])
     found = segments.from_texts(texts)
-    objects = columns.labels(records, sizes.place(image_row, category_row), found)
+    objects = columns.labels(records, placed, found)
     present = {
         "id": len(records),
         "image_id": len(records),
@@ -113,6 +141,19 @@ def _chunk(records: list[Annotation], text: bytes, taken: Taken, sizes: ImageSiz
         "iscrowd": sum(r.iscrowd is not None for r in records),
     }
     fast.check_object_keys(text, present, texts, found)
+    return _chunk(columns.integers([r.id for r in records]), objects, texts)
 
-    ids = columns.integers([r.id for r in records])
-    return Chunk(ids, None, np.arange(len(records)), objects, texts.column, Verdict(len(records)))
+
+def _chunk(ids: np.ndarray, objects: Objects, texts: Texts) -> Chunk:
+    return Chunk(ids, None, np.arange(len(ids)), objects, texts.column, Verdict(len(ids)))
+
+
+def _placed(
+    image_ids: np.ndarray, category_ids: np.ndarray, taken: Taken, sizes: ImageSizes
+) -> Placed:
+    """What labels refer to. Raises `Refused` if it is not there."""
+    image_row = taken.images.references.rows_of_integers(image_ids)
+    category_row = taken.categories.references.rows_of_integers(category_ids)
+    if (image_row < 0).any() or (category_row < 0).any():
+        raise Refused("a label refers to an image or a category that is not there")
+    return sizes.place(image_row, category_row)

@@ -70,7 +70,7 @@ class Chunk:
     def judge(self, target: Target) -> tuple[pa.Table, pa.Table]:
         """Applies the rules. Returns the rows of ``imported_predictions`` and of ``prediction_masks``."""
         objects = self.objects
-        judge(objects, self.verdict)
+        area, _ = judge(objects, self.verdict)
         rows = np.flatnonzero(self.verdict.kept)
         box, kind = objects.box[rows], objects.segments.kind[rows]
         table: dict[str, Any] = {
@@ -84,6 +84,7 @@ class Chunk:
             "width": box[:, 2],
             "height": box[:, 3],
             "has_mask": kind != NONE,
+            "mask_area": pa.array(area[rows], mask=objects.has_box[rows]),
         }
         masked = rows[kind != NONE]
         masks = {

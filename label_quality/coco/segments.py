@@ -70,8 +70,11 @@ def from_values(values: Sequence[list[list[float]] | Rle | None]) -> Segments:
     )
 
 
-def from_texts(texts: Texts) -> Segments:
-    """Segments of records whose segmentation is sound JSON (empty where there is none). Raises `Refused`."""
+def from_texts(texts: Texts, *, sound: bool = True) -> Segments:
+    """Segments of records whose segmentation is sound JSON (empty where there is none). Raises `Refused`.
+
+    If it is not known to be `sound`, that is found out; blanks other than one behind a comma are then refused.
+    """
     first = texts.first_bytes()
     kind = np.full(len(texts), NONE, dtype=np.uint8)
     kind[(first == ord("[")) & (texts.lengths > len("[]"))] = POLYGON
@@ -80,16 +83,18 @@ def from_texts(texts: Texts) -> Segments:
     if not known.all():
         raise Refused("a segmentation is neither polygons nor run lengths")
     polygons, rle_row = np.flatnonzero(kind == POLYGON), np.flatnonzero(kind == RLE)
-    per_record, lengths, coordinates = _parse_polygons(texts.where(kind == POLYGON))
+    per_record, lengths, coordinates = _parse_polygons(texts.where(kind == POLYGON), sound)
     kind[polygons[per_record == 0]] = NONE
     try:
         rles = _decode_rles.decode(b"[" + b",".join([texts[k] for k in rle_row.tolist()]) + b"]")
     except (msgspec.MsgspecError, ValueError) as error:
         raise Refused(f"run lengths: {error}") from error
+    if len(rles) != len(rle_row):
+        raise Refused("run lengths: something else is among them")
     return Segments(kind, np.repeat(polygons, per_record), lengths, coordinates, rle_row, rles)
 
 
-def _parse_polygons(texts: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _parse_polygons(texts: list[bytes], sound: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Parts of each record, numbers of each part, and the numbers. Raises `Refused` if they are not such lists.
 
     The texts are sound JSON, each a list. So every bracket and comma outside a quoted text is where a number, a list
@@ -99,14 +104,19 @@ def _parse_polygons(texts: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndar
     if not texts:
         return _empty(), _empty(), np.zeros(0)
     text = b",".join(texts)
-    if any(blank in text for blank in _BLANK):
+    if not sound:
+        text = text.replace(b", ", b",") if b" " in text else text
+    elif any(blank in text for blank in _BLANK):
         text = text.translate(None, b"".join(_BLANK))
     if len(text) > _MOST_BYTES:
         raise Refused("polygons: a record is too long")
     characters = np.frombuffer(text, dtype=np.uint8)
     at_bracket = characters == ord("[")
     at_bracket |= characters == ord("]")
-    ends, values = _numbers(text, at_bracket | (characters == ord(",")))
+    separators = np.flatnonzero(at_bracket | (characters == ord(",")))
+    if not (sound or _in_order(characters[separators], np.diff(separators) > 1)):
+        raise Refused("polygons: a number or a list stands where none should")
+    ends, values = _numbers(text, separators, sound)
 
     brackets = np.flatnonzero(at_bracket)
     opens = characters[brackets] == ord("[")
@@ -122,20 +132,49 @@ def _parse_polygons(texts: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndar
     return per_record, lengths, values
 
 
-def _numbers(text: bytes, at_separator: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _in_order(separators: np.ndarray, filled: np.ndarray) -> bool:
+    """Whether what stands between brackets and commas, something where `filled`, stands where JSON has it."""
+    opens, closes = separators == ord("["), separators == ord("]")
+    commas = ~(opens | closes)
+    number = ~closes[:-1] & ~opens[1:]
+    nothing = np.where(opens[1:], opens[:-1] | commas[:-1], closes[:-1])
+    return bool(np.where(filled, number, nothing).all())
+
+
+def _numbers(text: bytes, separators: np.ndarray, sound: bool) -> tuple[np.ndarray, np.ndarray]:
     """Where each number of `text` ends, and the numbers. Raises `Refused` if something else is among them."""
-    separators = np.flatnonzero(at_separator)
     gaps = np.diff(separators)
     filled = gaps > 1
     offsets = np.zeros(np.count_nonzero(filled) + 1, dtype=np.int32)
     np.cumsum(gaps[filled] - 1, out=offsets[1:])
-    digits = pa.py_buffer(text.translate(None, b"[],"))
-    column = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), digits)
+    digits = text.translate(None, b"[],")
+    if not (sound or _written_as_json(np.frombuffer(digits, dtype=np.uint8), offsets)):
+        raise Refused("polygons: a number is not written as JSON has numbers")
+    buffers = pa.py_buffer(offsets), pa.py_buffer(digits)
+    column = pa.StringArray.from_buffers(len(offsets) - 1, *buffers)
     try:
         values = column.cast(pa.float64()).to_numpy()
     except pa.ArrowInvalid as error:
         raise Refused(f"polygons: {error}") from error
     return separators[1:][filled], values
+
+
+def _written_as_json(characters: np.ndarray, offsets: np.ndarray) -> bool:
+    """Whether numbers end to end, of digits, points and minus signs, are JSON's if Arrow takes them for numbers.
+
+    To Arrow a number may start with zeros or a point, and end with a point.
+    """
+    if not len(characters):
+        return True
+    starts, ends = offsets[:-1] + (characters[offsets[:-1]] == ord("-")), offsets[1:]
+    first = characters.take(starts, mode="clip")
+    point = characters.take(starts + 1, mode="clip") == ord(".")
+    zeros = (first == ord("0")) & (ends - starts > 1) & ~point
+    of_numbers = (characters - ord("-")).max() <= ord("9") - ord(
+        "-"
+    )  # and the slash, which Arrow refuses
+    digits = first.min() >= ord("0") and characters[ends - 1].min() >= ord("0")
+    return bool(of_numbers and digits and not zeros.any())
 
 
 def polygon_geometry(segments: Segments) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,8 @@ def build_labels(con: DuckDBPyConnection) -> None:
     """Fill ``_labels`` (labels that are not crowds, with their size), ``_speaks`` and ``_support``.
 
     ``_speaks``: label × prediction that speaks for it, and their overlap. ``_support``: per label the greatest
-    confidence × min(IoU / 0.5, 1) over all models, and ``rarity``: the share of labels of its category and size that have
+    confidence × min(IoU / 0.5, 1) over all models, or 1 − the probability of background where a model was asked about the
+    label's own box (``label_probes``) and that is more; and ``rarity``: the share of labels of its category and size that have
     no more support than it (shrunk towards the share over all categories of that size).
     """
     con.execute(
@@ -44,10 +45,14 @@ def build_labels(con: DuckDBPyConnection) -> None:
         create or replace temp table _supported as
         with strongest as (
           select annotation_id, max(confidence * least(iou / 0.5, 1)) as support from _speaks group by all
+        ), probed as (
+          select annotation_id, max(1 - background_probability) as support from label_probes group by all
+        ), told as (
+          -- greatest passes over NULL.
+          select l.annotation_id, l.category_id, l.size, coalesce(greatest(s.support, p.support), 0) as support
+          from _labels l left join strongest s using (annotation_id) left join probed p using (annotation_id)
         )
-        select l.annotation_id, l.category_id, l.size, coalesce(s.support, 0) as support,
-               cast(floor(coalesce(s.support, 0) * {_STEPS}) as integer) as step
-        from _labels l left join strongest s using (annotation_id);
+        select *, cast(floor(support * {_STEPS}) as integer) as step from told;
 
         create or replace temp table _support as
         with counts as (

@@ -14,18 +14,22 @@ RULE_VERSION = "1"
 
 
 def build_findings(con: DuckDBPyConnection) -> None:
-    """Make the view ``new_findings`` (schema of ``findings``) from ``finding_scores`` and ``categories``.
+    """Make the view ``new_findings`` (schema of ``findings``) of the ``finding_scores`` of a batch.
 
-    While nothing has been calibrated, ``p_error`` is the score and ``calibrated`` says false.
+    `con` shows ``categories``, ``annotations`` and ``models`` too. While nothing has been calibrated, ``p_error`` is the score and ``calibrated`` says false.
     """
     con.execute(
         f"""
         create or replace temp view new_findings as
         with said as (
           select category_id, name, {WITH_ARTICLE} as a_name from categories
+        ), saw as (
+          select list(model) from models where saw_labels
         ), named as (
           select f.*, c.name, c.a_name, s.a_name as a_suggested_name, oc.name as other_name, o.category_id as other_category_id,
-                 {WHO} as who
+                 {WHO} as who,
+                 coalesce(case when error_type = 'spurious' then (from saw) is not null
+                               else list_contains((from saw), model) end, false) as saw_labels
           from finding_scores f
           join said c on c.category_id = f.category_id
           left join said s on s.category_id = f.suggested_category_id

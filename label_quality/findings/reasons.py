@@ -48,8 +48,10 @@ SENTENCES: dict[str, str] = {
     "missing": """format('{} {} here (confidence {:.2f}), and no label stands for it{}.',
         case when models_agreeing > 1 then format('{} an object, {}', who, model) else who end, a_name, confidence,
         case when covered >= 0.1 then format('; the nearest covers it by IoU {:.2f}', covered) else '' end)""",
-    "wrong_class": """format('Labelled {}, but {} {} at this place (confidence {:.2f}, IoU {:.2f}).',
-        name, who, a_suggested_name, confidence, iou)""",
+    # Without a prediction, a model was asked about the label's own box.
+    "wrong_class": """format('Labelled {}, but {} {} at this place ({}).', name, who, a_suggested_name,
+        case when prediction_id is null then format('probability {:.2f} when asked about this box', confidence)
+             else format('confidence {:.2f}, IoU {:.2f}', confidence, iou) end)""",
     "inaccurate": f"""format('This {{}} is labelled, but {{}}: {{}} {{:.2f}} with what {{}}, where {{:.2f}} is usual{{}}.',
         name, {SHAPE}, case when suggested_fix = 'change_mask' then 'mask IoU' else 'IoU' end,
         case when suggested_fix = 'change_mask' then mask_iou else iou end, who, typical_iou,

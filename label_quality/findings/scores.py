@@ -35,7 +35,8 @@ def build_finding_scores(con: DuckDBPyConnection) -> dict[str, int]:
     """Fill the temporary table ``new_finding_scores`` (schema of ``finding_scores``).
 
     Args:
-        con: shows ``images``, ``annotations``, ``predictions``, ``prediction_overlaps`` and ``annotation_pairs`` of one batch.
+        con: shows ``images``, ``annotations``, ``predictions``, ``prediction_overlaps``, ``annotation_pairs`` and
+            ``label_probes`` of one batch. Without probes the scores are those of predictions alone.
 
     Returns:
         Counts of what was left out, by reason.

@@ -1,7 +1,7 @@
 """Spurious: a label that no model supports, where models do support such labels.
 
 score = (1 − support) × π / (π + (1 − π) · rarity). support is the greatest confidence × min(IoU / 0.5, 1) of a prediction
-that speaks for the label; rarity is the share of labels of its category and size with no more support than it. A
+that speaks for the label, or what a model grants it that was asked about its very box; rarity is the share of labels of its category and size with no more support than it. A
 small object that models always miss is not suspicious for being missed; a large one that alone is missed is.
 """
 

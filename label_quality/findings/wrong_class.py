@@ -1,7 +1,8 @@
 """Wrong class: predictions say that the object is there, but of another category.
 
 score = other × (1 − same) × trust. other and same are the strongest confidence × min(IoU / 0.7, 1) among the
-predictions that speak for the label, of one other category and of the label's own. trust weighs the model's habit of
+predictions that speak for the label, of one other category and of the label's own; a model that was asked about the label's
+own box (``label_probes``) speaks too, with its probabilities and IoU 1. trust weighs the model's habit of
 taking one for the other: π q / (π q + (1 − π) r), with r the share of the category's labels (this one left out) that
 the model calls so by its own mistake: a model that often takes buses for trucks proves little by doing so once more. A
 disagreement counts as the model's mistake by 1 − other, so that what it is sure of does not speak against it.
@@ -27,13 +28,33 @@ _SAME_OBJECT = 0.5
 def score(con: DuckDBPyConnection) -> None:
     """Add the suspects of type ``wrong_class``."""
     con.execute(
+        """
+        create or replace temp view _asked as
+        with answers as (
+          select annotation_id, try_cast(model as _model) as model, l.category_id, given_probability, other_category_id,
+                 other_probability
+          from label_probes join _labels l using (annotation_id) where given_probability is not null
+        )
+        select annotation_id, model, category_id, true as same_category, given_probability as confidence, 1.0::double as iou,
+               null::bigint as prediction_id
+        from answers where model is not null
+        union all
+        select annotation_id, model, other_category_id, false, other_probability, 1.0, null
+        from answers where model is not null and other_category_id is not null
+        """
+    )
+    con.execute(
         f"""
         create or replace temp table _rivals as
         with strength as (
           select annotation_id, model, category_id, same_category,
                  max(confidence * least(iou / {_PLACE}, 1)) as strength,
                  arg_max(prediction_id, (confidence * least(iou / {_PLACE}, 1), -prediction_id)) as prediction_id
-          from _speaks where iou >= {_SAME_OBJECT} group by all
+          from (
+            select annotation_id, model, category_id, same_category, confidence, iou, prediction_id from _speaks
+            where iou >= {_SAME_OBJECT}
+            union all from _asked
+          ) group by all
         ), same as (
           select annotation_id, model, strength from strength where same_category
         )
@@ -63,8 +84,9 @@ def score(con: DuckDBPyConnection) -> None:
                r.x as suggested_x, r.y as suggested_y, r.width as suggested_width, r.height as suggested_height,
                r.other * (1 - r.same)
                  * {_PRIOR * _HIT} / ({_PRIOR * _HIT} + {1 - _PRIOR} * r.confusion) as score,
-               r.x, r.y, r.width, r.height, r.model, r.prediction_id, o.confidence, o.iou, o.mask_iou, r.confusion
-        from rated r join _speaks o
+               r.x, r.y, r.width, r.height, r.model, r.prediction_id, coalesce(o.confidence, r.other) as confidence, o.iou,
+               o.mask_iou, r.confusion
+        from rated r left join _speaks o
           on o.model = r.model and o.prediction_id = r.prediction_id and o.annotation_id = r.annotation_id
         """,
     )

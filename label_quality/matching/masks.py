@@ -123,6 +123,11 @@ class Masks:
         """All masks as compressed run lengths."""
         return to_rles(self.texts, *self.sizes)
 
+    def some_rles(self, places: NDArray[np.int64]) -> list[dict[str, Any]]:
+        """The masks at some positions as compressed run lengths."""
+        wanted = places.tolist()
+        return to_rles(*([values[k] for k in wanted] for values in (self.texts, *self.sizes)))
+
 
 _Task = tuple[NDArray[np.int64], Masks, Masks, NDArray[np.int64], NDArray[np.int64]]
 

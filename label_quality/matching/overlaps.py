@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from label_quality.matching.assignment import assign
 from label_quality.matching.boundary import boundary_ious, boundary_table
+from label_quality.matching.box_sql import SIDES, intersection, touch
 from label_quality.matching.masks import PREDICTION_KEY, image_ranges, mask_overlaps
 from label_quality.matching.models import create_model_type
 from label_quality.workers import in_threads
@@ -31,29 +32,24 @@ _WEIGHT = """coalesce((box_iou + mask_iou) / 2, box_iou) * (0.3 + 0.7 * score)
 _BOUNDARY_FLOOR = 0.5
 _IMAGES_A_TASK = 30_000  # of assignment; each task is a scan of all pairs
 
-_LABELS = """
+_LABELS = f"""
 create or replace temp table _labels as
-select image_id, annotation_id, category_id, x, y, x + width as right, y + height as bottom, width * height as area,
-       iscrowd, segmentation_type <> 'none' as has_mask
+select image_id, annotation_id, category_id, {SIDES}, iscrowd, segmentation_type <> 'none' as has_mask
 from annotations
 """
 
-# The arithmetic is that of pycocotools' bbIou, so that the two agree to the last bit.
-_PAIRS = """
+_PAIRS = f"""
 create or replace temp table _pairs as
 with placed as (
-  select image_id, model::_model as model, prediction_id, score, category_id, has_mask, x, y, x + width as right,
-         y + height as bottom, width * height as area
+  select image_id, model::_model as model, prediction_id, score, category_id, has_mask, {SIDES}
   from predictions
 ), candidates as (
   select a.image_id, a.annotation_id, a.iscrowd, p.model, p.prediction_id, p.score,
          a.category_id = p.category_id as same_category, a.has_mask and p.has_mask as both_masks,
-         (least(a.right, p.right) - greatest(a.x, p.x)) * (least(a.bottom, p.bottom) - greatest(a.y, p.y)) as inter,
+         {intersection("a", "p")} as inter,
          a.area as label_area, p.area
   from _labels a join placed p on a.image_id = p.image_id
-  where a.x < p.right and p.x < a.right and a.y < p.bottom and p.y < a.bottom
-    -- A side so short that it is lost beside a far coordinate.
-    and a.x < a.right and p.x < p.right and a.y < a.bottom and p.y < p.bottom
+  where {touch("a", "p")}
 ), measured as (
   select *, inter / (case when iscrowd then area else area + label_area - inter end) as box_iou from candidates
 )

@@ -10,6 +10,7 @@ from label_quality.metrics.neighbours import find_neighbours
 from label_quality.metrics.outlines import measure_masks
 from label_quality.metrics.pixels import measure_pixels
 from label_quality.metrics.rows import PREDICTION_ROWS, annotation_rows, image_rows, table_sql
+from label_quality.metrics.unions import find_unions
 from label_quality.registry import Kind
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def build_image_and_annotation_metrics(
     problems = measure_pixels(con, root, say)
     find_neighbours(con)
     problems += measure_masks(con)
+    find_unions(con)
     image_rows(con)
     annotation_rows(con)
     kinds: tuple[Kind, ...] = ("image", "annotation")

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 _SAMPLE = 4096  # pixels whose hue is looked at, roughly
 _HASH = 32  # side of the picture that is hashed
 _LOW = 8  # lowest frequencies in each direction that go into the hash
-_MIDDLE = 128.0  # taken off grey values, so that their squares stay small
+_MIDDLE = 128  # taken off grey values, so that their squares stay small
 _BLOCK = 1 << 16  # pixels that are worked on at once
+_ROWS = (
+    255  # of a block at most: a column of 255 values of -128 to 127 adds up to a number of 16 bits
+)
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -190,22 +193,29 @@ class Picture:
         """Sums of grey and of the squared Laplacian over the picture and each box that is expected, (1 + n, 2).
 
         And the sum of (grey - 128)² over the picture. The first from an integral image of the cells that the edges of all
-        boxes cut the picture into. All in float32, which holds what is added up here: a column of grey values exactly.
+        boxes cut the picture into. Sums of a column of a block are exact; what is added up is held in float64.
         """
         boxes, width = self._boxes, self.width
         rows, columns = np.unique(boxes[:, [1, 3]]), np.unique(boxes[:, [0, 2]])
         strips = np.zeros((len(rows) - 1, 2, width), np.float32)
         squares = 0.0
-        step = max(1, _BLOCK // width)
-        buffer = np.empty((2, step, width), np.float32)
+        step = min(max(1, _BLOCK // width), _ROWS)
+        # Made once: fresh memory of this size costs as much as the arithmetic.
+        integers = np.empty((3, (step + 2) * width), np.int16)
+        reals = np.empty(step * width, np.float32)
         for start in range(0, self.height, step):
             end = min(start + step, self.height)
-            block = buffer[:, : end - start]
-            squares += self._fill(block, start, end)
+            grey, laplacian = self._block(start, end, integers)
+            real = reals[: grey.size].reshape(grey.shape)
+            real[...] = grey
+            squares += float(np.dot(real.ravel(), real.ravel()))
+            real[...] = laplacian
             first, last = np.searchsorted(rows, (start, end - 1), side="right") - 1
             for strip in range(first, last + 1):
                 top, behind = max(int(rows[strip]), start), min(int(rows[strip + 1]), end)
-                strips[strip] += block[:, top - start : behind - start].sum(axis=1)
+                part = slice(top - start, behind - start)
+                strips[strip, 0] += np.add.reduce(grey[part], axis=0, dtype=np.int16)
+                strips[strip, 1] += np.einsum("ij,ij->j", real[part], real[part])
         table = np.zeros((len(rows), 2, len(columns)))
         table[1:, :, 1:] = np.add.reduceat(strips, columns[:-1], axis=2, dtype=np.float64)
         np.cumsum(table, axis=0, out=table)
@@ -217,28 +227,35 @@ class Picture:
         sums[:, 0] += _MIDDLE * (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
         return sums, squares
 
-    def _fill(self, block: NDArray[np.float32], start: int, end: int) -> float:
-        """Fill (2, rows, width) with grey - 128 and the squared Laplacian; returns the sum of the squares of the first.
+    def _block(
+        self, start: int, end: int, memory: NDArray[np.int16]
+    ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        """Some rows of grey - 128 and of the Laplacian, (rows, width); that is 0 at the border of the picture.
 
-        The Laplacian is 0 at the border of the picture.
+        In 16 bits, which hold both: twice as many numbers at once as in 32.
         """
         width, above, below = self.width, min(start, 1), min(self.height - end, 1)
-        grey = self.grey[start - above : end + below].ravel().astype(np.float32)
-        grey -= _MIDDLE
-        own = grey[above * width : above * width + (end - start) * width]
-        block[0] = own.reshape(-1, width)
-        block[1] = 0
-        if grey.size > 2 * width and width > 2:
+        rows = end - start
+        size = (rows + above + below) * width
+        grey, laplacian, part = memory[0, :size], memory[1, : rows * width], memory[2]
+        np.subtract(
+            self.grey[start - above : end + below].ravel(),
+            np.int16(_MIDDLE),
+            out=grey,
+            dtype=np.int16,
+        )
+        laplacian[...] = 0
+        if size > 2 * width and width > 2:
             # As one long row: what runs over from the end of one row into the next stands in the columns of the border.
-            some = block[1, 1 - above : end - start - 1 + below].reshape(-1)
+            some = laplacian[(1 - above) * width : (rows - 1 + below) * width]
             centre = grey[width:-width]
             np.add(grey[: -2 * width], grey[2 * width :], out=some)
             some[1:] += centre[:-1]
             some[:-1] += centre[1:]
-            some -= 4 * centre
-            some *= some
-            block[1, :, 0] = block[1, :, -1] = 0
-        return float(np.dot(own, own))
+            some -= np.multiply(centre, 4, out=part[: len(centre)])
+            laplacian[::width] = laplacian[width - 1 :: width] = 0
+        own = grey[above * width : (above + rows) * width]
+        return own.reshape(rows, width), laplacian.reshape(rows, width)
 
 
 def _every(pixels: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:

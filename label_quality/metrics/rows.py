@@ -49,11 +49,10 @@ def image_rows(con: DuckDBPyConnection) -> None:
     """Make the temporary view ``_image_row``.
 
     Args:
-        con: shows ``images``, ``annotations``, ``_pictures`` and ``_neighbours``.
+        con: shows ``images``, ``annotations``, ``_pictures``, ``_neighbours`` and ``_unions``.
     """
     con.execute(
-        f"""
-        create or replace temp table _unions as {_UNIONS};
+        """
         create or replace temp view _image_row as
         with objects as (
           select image_id, count(*) as object_count from annotations group by image_id
@@ -64,30 +63,6 @@ def image_rows(con: DuckDBPyConnection) -> None:
           left join _pictures p using (image_id) left join _neighbours n using (image_id)
         """
     )
-
-
-# Between two edges (left or right) of boxes of an image that follow each other, the same boxes are open: the union of
-# their vertical extents, which a running maximum of lower edges gives, times the width of the strip.
-_UNIONS = """
-with boxes as (
-  select a.image_id, greatest(a.x, 0) as x0, greatest(a.y, 0) as y0,
-         least(a.x + a.width, i.width) as x1, least(a.y + a.height, i.height) as y1
-  from annotations a join images i using (image_id)
-), inside as (
-  from boxes where x1 > x0 and y1 > y0
-), edges as (
-  select distinct image_id, unnest([x0, x1]) as x from inside
-), strips as (
-  select image_id, x as left_edge, lead(x) over (partition by image_id order by x) as right_edge from edges
-), open as (
-  select s.image_id, left_edge, right_edge - left_edge as wide, y0, y1,
-         max(y1) over (partition by s.image_id, left_edge order by y0, y1
-                       rows between unbounded preceding and 1 preceding) as covered
-  from strips s join inside b on b.image_id = s.image_id and b.x0 <= s.left_edge and b.x1 >= s.right_edge
-)
-select image_id, sum(wide * greatest(y1 - greatest(y0, coalesce(covered, y0)), 0)) as boxes_union
-from open group by image_id
-"""
 
 
 def annotation_rows(con: DuckDBPyConnection) -> None:

@@ -1,47 +1,70 @@
-"""Precision, or the rate of labels that are not found, in quantile bins of a metric."""
+"""Precision, or the rate of labels that are not found, in quantile bins of a metric. The statistics; ``relations`` feeds them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
 from label_quality.performance.importance import BINS, Z
 
-_DECILES = [round(k / BINS, 3) for k in range(1, BINS)]
-_PLACE = " + ".join(f"(value > edges[{k}])::int" for k in range(1, BINS))
-_OF_OBJECTS = f"""
-    deciles as (
-      select model, quantile_disc(value, {_DECILES}) as edges from measured group by model
-    ), placed as (
-      select model, value, 1 as n, counted::int as k, {_PLACE} as place from measured join deciles using (model)
-    )"""
-# The same deciles from the number of objects of each image, without a row for each object.
-_OF_IMAGES = f"""
-    valued as (
-      select model, value, sum(n) as n, sum(k) as k from measured group by all
-    ), placed as (
-      select model, value, n, k,
-             floor({BINS} * (sum(n) over (partition by model order by value) - n) / sum(n) over (partition by model)) as place
-      from valued
-    )"""
+_Floats = npt.NDArray[np.float64]
+_Ints = npt.NDArray[np.int64]
+_Bools = npt.NDArray[np.bool_]
 
 
-def by_metric_sql(measured: str, *, of_images: bool = False) -> str:
-    """Rows model, bin, low, high, count, value, value_low, value_high of one metric.
+@dataclass(frozen=True)
+class Binned:
+    """The bins of one metric, B of them, from the lowest values on; none is empty.
 
-    Bins end at the deciles, of each model by itself; equal values share a bin, so that there are fewer bins where values
-    tie, none of them is empty, and `low` and `high` are values that occur. The interval is Wilson's (JASA 22, 1927).
-
-    Args:
-        measured: SELECT of model, value and `counted`, true for what the rate counts, with a row for each object; of images
-            model, value, n objects and k that the rate counts.
-        of_images: whether rows are images.
+    Attributes:
+        low: (B,) lowest value in each bin.
+        high: (B,) highest value.
+        count: (B,) objects.
+        value: (B,) share of them that is counted, 0 to 1.
+        value_low: (B,) lower end of its 95 % interval (Wilson, JASA 22, 1927).
+        value_high: (B,) upper end.
     """
-    return f"""
-    with measured as ({measured}), {_OF_IMAGES if of_images else _OF_OBJECTS}, binned as (
-      select model, place, min(value) as low, max(value) as high, sum(n)::bigint as n, sum(k)::bigint as k
-      from placed group by all
+
+    low: _Floats
+    high: _Floats
+    count: _Ints
+    value: _Floats
+    value_low: _Floats
+    value_high: _Floats
+
+
+def bins_of_objects(values: _Floats, counted: _Bools) -> Binned:
+    """Bins that end at the deciles of `values`, float64 (n,), finite; equal values share one. `counted`: bool (n,)."""
+    ordered = np.sort(values)
+    n = len(ordered)
+    # The value of which a tenth, two tenths ... are no larger.
+    edges = ordered[[max(n - int(np.floor(n - n * (k / BINS))), 1) - 1 for k in range(1, BINS)]]
+    ends = np.append(np.searchsorted(ordered, edges, side="right"), n)
+    found = np.bincount(np.searchsorted(edges, values[counted]), minlength=BINS)
+    starts = np.append(0, ends[:-1])
+    some = np.flatnonzero(ends > starts)
+    return _binned(
+        ordered[starts[some]], ordered[ends[some] - 1], (ends - starts)[some], found[some]
     )
-    select model, row_number() over (partition by model order by place) as bin, low, high, n as count, k / n as value,
-           greatest((k + {Z**2 / 2}) / (n + {Z**2}) - half, 0) as value_low,
-           least((k + {Z**2 / 2}) / (n + {Z**2}) + half, 1) as value_high
-    from binned
-    cross join lateral (select {Z} / (n + {Z**2}) * sqrt(k * (n - k) / n + {Z**2 / 4}) as half)
-    """
+
+
+def bins_of_images(values: _Floats, objects: _Ints, counted: _Ints) -> Binned:
+    """The same deciles of objects, from the value of each image, how many objects it has and how many are counted; (n,)."""
+    values, place = np.unique(values, return_inverse=True)
+    n, k = (np.bincount(place, v).astype(np.int64) for v in (objects, counted))
+    before = np.cumsum(n) - n
+    bins = np.floor(BINS * before / max(int(n.sum()), 1))
+    starts = np.flatnonzero(np.diff(bins, prepend=-1))
+    ends = np.append(starts[1:], len(values))
+    n, k = (np.add.reduceat(v, starts) if len(v) else v for v in (n, k))
+    return _binned(values[starts], values[ends - 1] if len(values) else values, n, k)
+
+
+def _binned(low: _Floats, high: _Floats, n: _Ints, k: _Ints) -> Binned:
+    middle = (k + Z**2 / 2) / (n + Z**2)
+    half = Z / (n + Z**2) * np.sqrt(k * (n - k) / n + Z**2 / 4)
+    return Binned(
+        low, high, n, k / n, np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from label_quality.performance.greedy import Edges, Graph, Ints, is_matched
@@ -12,18 +14,26 @@ CONFUSION_SCORE = 0.5
 """Detections of a lower score are left out: with all of them nearly every detection would be background."""
 
 
-def confusion(data: Data) -> tuple[Ints, Ints, Ints]:
-    """Count pairs of categories. `data` holds the pairs of other categories too.
+@dataclass(frozen=True)
+class Cases:
+    """What meets what, N cases; -1 stands for background: nothing was predicted, or no label was there.
+
+    Attributes:
+        label: (N,) number of the label.
+        detection: (N,) number of the detection.
+    """
+
+    label: Ints
+    detection: Ints
+
+
+def confusion_cases(data: Data) -> Cases:
+    """Match labels and detections whatever their categories. `data` holds the pairs of other categories too.
 
     The detections of an image with a score of at least `CONFUSION_SCORE` choose in the order of their score, whatever
     their category: each takes the free label of highest IoU, at least `CONFUSION_IOU`, of equal ones one of its own category.
     Crowds are left out, and so are detections that end on one of their own category.
-
-    Returns:
-        Category of the label, category of the detection, and how often; the number of categories stands for background:
-        a label that nothing was matched with, or a detection that was matched with nothing. Sorted, without zeros.
     """
-    background = len(data.category_ids)
     sure = data.score >= CONFUSION_SCORE
     graph = Graph(_edges(data, sure), data.crowd)
     matched = is_matched(graph.match(data.crowd, np.array([CONFUSION_IOU])), 0)
@@ -33,20 +43,23 @@ def confusion(data: Data) -> tuple[Ints, Ints, Ints]:
     alone, missed = sure.copy(), ~data.crowd
     alone[detection] = missed[label] = False
     pair = ~data.crowd[label]
-    rows = np.concatenate(
-        [
-            data.label_category[label[pair]],
-            data.label_category[missed],
-            np.full(int(alone.sum()), background),
-        ]
+    missing, unasked = np.flatnonzero(missed), np.flatnonzero(alone)
+    return Cases(
+        np.concatenate([label[pair], missing, np.full(len(unasked), -1)]),
+        np.concatenate([detection[pair], np.full(len(missing), -1), unasked]),
     )
-    columns = np.concatenate(
-        [
-            data.category[detection[pair]],
-            np.full(int(missed.sum()), background),
-            data.category[alone],
-        ]
-    )
+
+
+def confusion(data: Data) -> tuple[Ints, Ints, Ints]:
+    """Count the pairs of categories of `confusion_cases`.
+
+    Returns:
+        Category of the label, category of the detection, and how often; the number of categories stands for background.
+        Sorted, without zeros.
+    """
+    cases, background = confusion_cases(data), len(data.category_ids)
+    rows = np.append(data.label_category, background)[cases.label]
+    columns = np.append(data.category, background)[cases.detection]
     cells, counts = np.unique(rows * (background + 1) + columns, return_counts=True)
     return cells // (background + 1), cells % (background + 1), counts
 

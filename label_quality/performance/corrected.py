@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from label_quality.matching.box_sql import SIDES, intersection, touch
 from label_quality.matching.masks import count
 from label_quality.performance.average import IOUS
 from label_quality.performance.load import Data, with_labels
@@ -37,7 +38,7 @@ where f.suggested_fix is distinct from 'remove'
 union all
 select batch, annotation_id, category_id, width * height, false, 'none' from _fixes where suggested_fix = 'add'
 """
-# Boxes that a fix moves or adds meet the predictions anew; the arithmetic is that of matching.overlaps.
+# Boxes that a fix moves or adds meet the predictions anew.
 _OVERLAPS = f"""
 create or replace temp view _corrected_overlaps as
 select batch, model, prediction_id, annotation_id, box_iou, same_category
@@ -47,15 +48,18 @@ select batch, v.model, v.prediction_id, annotation_id, v.box_iou, p.category_id 
 from prediction_overlaps v join (from _fixes where suggested_fix = 'change_class') f using (batch, annotation_id)
   join predictions p using (batch, model, prediction_id)
 union all
-select batch, model, prediction_id, annotation_id, w * h / (area + label_area - w * h), same_category
+select batch, model, prediction_id, annotation_id, shared / (area + label_area - shared), same_category
 from (
   select f.batch, p.model, p.prediction_id, f.annotation_id, p.category_id = f.category_id as same_category,
-         least(f.x + f.width, p.x + p.width) - greatest(f.x, p.x) as w,
-         least(f.y + f.height, p.y + p.height) - greatest(f.y, p.y) as h,
-         f.width * f.height as label_area, p.width * p.height as area
-  from (from _fixes where suggested_fix = 'add' or suggested_fix in {_MOVED}) f
-    join predictions p on p.batch = f.batch and p.image_id = f.image_id
-) where w > 0 and h > 0
+         {intersection("f", "p")} as shared, f.area as label_area, p.area
+  from (
+    select batch, image_id, annotation_id, category_id, {SIDES} from _fixes
+    where suggested_fix = 'add' or suggested_fix in {_MOVED}
+  ) f join (
+    select batch, image_id, model, prediction_id, category_id, {SIDES} from predictions
+  ) p on p.batch = f.batch and p.image_id = f.image_id
+  where {touch("f", "p")}
+)
 """
 
 

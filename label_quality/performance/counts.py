@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from label_quality.performance.average import AREAS, Range, interpolated, mean, share
-from label_quality.performance.greedy import Graph, Ints
-from label_quality.performance.load import load, models
+from label_quality.performance.greedy import Floats, Graph, Ints
+from label_quality.performance.load import Data, load, models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +30,18 @@ class Evaluation:
     matches stay right where predictions of low score are left out: who chooses first does not ask who comes later.
     """
 
-    def __init__(self, con: DuckDBPyConnection, model: str, iou_type: str = "bbox") -> None:
-        """Arguments as `load` has them; takes seconds where there are millions of predictions."""
-        data = load(con, model, iou_type, floor=float(SLIDER[0]))
+    def __init__(
+        self,
+        con: DuckDBPyConnection,
+        model: str,
+        iou_type: str = "bbox",
+        data: Data | None = None,
+    ) -> None:
+        """Arguments as `load` has them; takes seconds where there are millions of predictions.
+
+        `data` is what `load` gave for them, where that was done before.
+        """
+        data = data or load(con, model, iou_type, floor=float(SLIDER[0]))
         self.model, self.iou_type = model, iou_type
         self.category_ids, self.category_names = data.category_ids, data.category_names
         self._bounds, self._falling = data.bounds, -data.score
@@ -81,6 +90,14 @@ class Evaluation:
         out.insert(0, "model", self.model)
         out.insert(1, "iou_type", self.iou_type)
         return out
+
+    def curves_at(self, iou: float, *, min_score: float = 0.0) -> Floats:
+        """Precision over recall at one IoU: float64 (C, 101), C categories in the order of `category_ids`.
+
+        The highest precision at a recall of at least each of COCO's 101 points, 0 where no recall is as high, NaN for
+        categories without labels. The mean of a row is that category's ``ap`` of `counts_at`. Arguments likewise.
+        """
+        return interpolated(self._view.hits(_stop(iou), self._ends(min_score)), self._view.labels)
 
     def _ends(self, min_score: float) -> Ints:
         """(C,) where the detections of at least that score end."""

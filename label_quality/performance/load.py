@@ -52,7 +52,7 @@ qualify row_number() over (partition by batch, image_id, category_id order by sc
   > {MAX_DETECTIONS}
 """
 _DETECTIONS = """
-select k.c, s.i, p.score, p.width * p.height as area, o.first + p.prediction_id as key
+select k.c, s.i, p.score, coalesce(p.mask_area, p.width * p.height) as area, o.first + p.prediction_id as key
 from predictions p join _categories k using (batch, category_id) join _images s using (batch, image_id)
   join _offsets o using (batch) anti join _beyond b on b.batch = p.batch and b.prediction_id = p.prediction_id
 where p.model = $model and {masks}
@@ -84,7 +84,7 @@ class Data:
         bounds: (C + 1,) where the detections of each category begin and end.
         image: (D,) number of the image, over all batches.
         score: (D,) confidence, 0 to 1.
-        area: (D,) width × height of the box, px². COCOeval takes it for masks too, where results have boxes.
+        area: (D,) width × height of the box, px², for masks too; of results without boxes the mask's: as pycocotools' loadRes.
         key: (D,) names the prediction: the prediction ids of all batches, laid end to end (``_offsets`` says where).
         annotation_id: (L,) COCO id of the label; they stand by batch and id.
         label_category: (L,) number of the category.
@@ -143,6 +143,12 @@ def models(con: DuckDBPyConnection, iou_type: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def number(con: DuckDBPyConnection) -> None:
+    """Number categories and images, for all models and IoU types: the temporary tables ``_categories`` and ``_images``."""
+    for sql in (_CATEGORIES, _IMAGES):
+        con.execute(sql)
+
+
 def load(
     con: DuckDBPyConnection,
     model: str,
@@ -150,6 +156,7 @@ def load(
     *,
     floor: float = 0.10,
     other_categories: bool = False,
+    numbered: bool = False,
 ) -> Data:
     """Read what is needed to judge one model. Labels and predictions without a mask take no part in segm.
 
@@ -160,14 +167,15 @@ def load(
         iou_type: bbox or segm.
         floor: smallest IoU of a pair that is read, 0 to 1; ``prediction_overlaps`` holds none below 0.10.
         other_categories: whether to read the pairs of different categories too.
+        numbered: whether `number` went before, of the same tables.
 
     Raises:
         ValueError: an `iou_type` that is none of the two.
     """
     if iou_type not in IOU_TYPES:
         raise ValueError(f"{iou_type!r} is not an IoU type: {', '.join(IOU_TYPES)}")
-    for sql in (_CATEGORIES, _IMAGES):
-        con.execute(sql)
+    if not numbered:
+        number(con)
     for sql in (_OFFSETS, _BEYOND):
         con.execute(sql, {"model": model})
     names = con.execute("select distinct c, id, name from _categories order by c").fetchnumpy()
@@ -220,7 +228,7 @@ def with_labels(
     kept = detection >= 0  # the others are beyond MAX_DETECTIONS
     edges = Edges(detection, pairs["l"], pairs["iou"])
     same = pairs["same"].astype(bool)
-    return replace(
+    made = replace(
         data,
         annotation_id=labels["annotation_id"],
         label_category=labels["c"].astype(np.int64),
@@ -229,6 +237,10 @@ def with_labels(
         edges=edges.where(kept & same),
         other_edges=edges.where(kept & ~same),
     )
+    # What was computed from the detections alone holds for these labels too.
+    known = {name: v for name, v in vars(data).items() if name in ("category", "rank")}
+    vars(made).update(known)
+    return made
 
 
 def _column(iou_type: str) -> str:

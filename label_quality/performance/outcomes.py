@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from label_quality.performance.load import IOU_TYPES, load, models
+from label_quality.performance.load import IOU_TYPES, load, models, number
 from label_quality.performance.reasons import BACKGROUND, OUTCOMES, REASONS, Verdicts, verdicts
 from label_quality.store.scan import quoted
 
@@ -32,6 +32,7 @@ def build_outcomes(con: DuckDBPyConnection) -> None:
     Args:
         con: shows ``images``, ``categories``, ``annotations``, ``predictions`` and ``prediction_overlaps`` of one batch.
     """
+    number(con)
     asked = [(t, m) for t in IOU_TYPES for m in models(con, t)]
     parts = [_build(con, n, iou_type, model) for n, (iou_type, model) in enumerate(asked)]
     for place, (table, empty) in enumerate(_EMPTY.items()):
@@ -49,12 +50,12 @@ _EMPTY = {
 
 def _build(con: DuckDBPyConnection, number: int, iou_type: str, model: str) -> tuple[str, str]:
     """The two SELECTs of one model; what they read is kept under names of its own."""
-    data = load(con, model, iou_type, floor=BACKGROUND, other_categories=True)
+    data = load(con, model, iou_type, floor=BACKGROUND, other_categories=True, numbered=True)
     of_predictions, of_labels = verdicts(data)
     found, missed, beyond = (f"_{name}_{number}" for name in ("found", "missed", "beyond"))
     images = con.execute("select image_id from _images order by i").fetchnumpy()["image_id"]
     # In one batch the key of a prediction is its id. In the order of ids a table is half as large.
-    order = np.argsort(data.key)
+    order = _ascending(data.key)
     who = {"prediction_id": data.key[order], "image_id": images[data.image[order]]}
     sorted_ = Verdicts(*(column[order] for column in vars(of_predictions).values()))
     con.register(found, _rows(who, iou_type, sorted_, "annotation_id", data.annotation_id))
@@ -67,6 +68,13 @@ def _build(con: DuckDBPyConnection, number: int, iou_type: str, model: str) -> t
         _PREDICTIONS.format(found=found, beyond=beyond, **words),
         _LABELS.format(missed=missed, **words),
     )
+
+
+def _ascending(keys: np.ndarray) -> np.ndarray:
+    """Where the keys stand, by key. They are dense: laid out in their places, which is faster than sorting them."""
+    place = np.full(int(keys.max(initial=-1)) + 1, -1, np.int64)
+    place[keys] = np.arange(len(keys))
+    return place[place >= 0]
 
 
 def _rows(

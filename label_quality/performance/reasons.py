@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from label_quality.performance.average import AREAS, outside
 from label_quality.performance.greedy import Edges, Flags, Floats, Graph, Ints, is_matched
@@ -37,8 +38,8 @@ class Verdicts:
         iou: (N,) IoU with it; NaN: none.
     """
 
-    outcome: Ints
-    reason: Ints
+    outcome: NDArray[np.int8]
+    reason: NDArray[np.int8]
     other: Ints
     iou: Floats
 
@@ -79,7 +80,7 @@ def _of_detections(
     count = len(data.score)
     own, foreign = (_nearest(e.detection, e.label, e.iou, count) for e in (same, other))
     near = np.maximum(own.iou, foreign.iou)
-    reason = np.select(
+    reason = _first_of(
         [
             (own.iou >= BACKGROUND) & (own.iou < FOREGROUND),
             foreign.iou >= FOREGROUND,
@@ -90,11 +91,11 @@ def _of_detections(
         BOTH,
     )
     of_own = (reason == POOR_LOCATION) | (reason == DUPLICATE)
-    outcome = np.where(outside(data.area, AREAS["all"]), IGNORED, FP)
+    outcome = np.where(outside(data.area, AREAS["all"]), np.int8(IGNORED), np.int8(FP))
     return _settled(
         Verdicts(
             outcome,
-            np.where(outcome == FP, reason, NO_REASON),
+            np.where(outcome == FP, reason, np.int8(NO_REASON)),
             np.where(of_own, own.other, np.where(reason == BACKGROUND_ONLY, -1, foreign.other)),
             np.where(of_own, own.iou, np.where(reason == BACKGROUND_ONLY, np.nan, foreign.iou)),
         ),
@@ -107,7 +108,7 @@ def _of_detections(
 
 def _of_labels(count: int, matched: Edges, ignored: Flags, same: Edges, other: Edges) -> Verdicts:
     own, foreign = (_nearest(e.label, e.detection, e.iou, count) for e in (same, other))
-    reason = np.select(
+    reason = _first_of(
         [
             own.iou >= FOREGROUND,
             foreign.iou >= FOREGROUND,
@@ -123,8 +124,8 @@ def _of_labels(count: int, matched: Edges, ignored: Flags, same: Edges, other: E
     true = matched.where(~ignored[matched.label])
     return _settled(
         Verdicts(
-            np.where(missed, FN, IGNORED),
-            np.where(missed, reason, NO_REASON),
+            np.where(missed, np.int8(FN), np.int8(IGNORED)),
+            np.where(missed, reason, np.int8(NO_REASON)),
             np.where(missed & (reason != MISSED), np.where(of_own, own.other, foreign.other), -1),
             np.where(missed & (reason != MISSED), iou, np.nan),
         ),
@@ -133,6 +134,11 @@ def _of_labels(count: int, matched: Edges, ignored: Flags, same: Edges, other: E
         true.detection,
         true.iou,
     )
+
+
+def _first_of(conditions: list[Flags], reasons: list[int], otherwise: int) -> NDArray[np.int8]:
+    """The reason of the first condition that holds, in a byte each."""
+    return np.select(conditions, [np.int8(r) for r in reasons], np.int8(otherwise))
 
 
 def _settled(found: Verdicts, rows: Ints, outcome: Ints, other: Ints, iou: Floats) -> Verdicts:

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from label_quality.matching.masks import count
-from label_quality.performance.by_metric import by_metric_sql
+from label_quality.performance.by_metric import Binned, bins_of_images, bins_of_objects
 from label_quality.performance.importance import draw_images, importance, rank_biserial
 from label_quality.registry import KINDS, Kind, Metric, metrics
 from label_quality.schema import TABLES
+from label_quality.workers import in_threads
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 SAMPLE = 3_000
 """Images, over all batches, that importance is computed from: the same ones in every run, by the MD5 of batch and id."""
@@ -65,98 +68,146 @@ def build_relations(
         table name -> SELECT, for ``metric_importance`` and ``performance_by_metric``.
     """
     known = judged or {kind: [*metrics(kind).values()] for kind in KINDS}
-    con.execute(
-        f"""create or replace temp table _sample as
-            select batch, image_id, row_number() over (order by batch, image_id) - 1 as place
-            from (select batch, image_id from images order by md5(concat_ws('/', batch, image_id)), batch limit {SAMPLE})"""
-    )
-    for name in _BUILT:
-        con.execute(f"create or replace temp table _{name} as from ({_empty(name)})")
+    of_image = [m for m in known.get("image", ()) if m.kind == "image"]
+    images = _images(con, of_image)
+    made: dict[str, list[pa.Table]] = {name: [] for name in _BUILT}
     for target in _TARGETS:
         own = [m for m in known.get(target.kind, ()) if m.kind == target.kind]
-        of_image = [m for m in known.get("image", ()) if m.kind == "image"]
-        _judge(con, target, own)
-        for metric in (*own, *of_image):
-            _fill_bins(con, target, metric)
-        _fill_importance(con, target, [*own, *of_image])
-    con.execute("drop table _right; drop table _right_by_image; drop table _sample")
+        models = con.execute(f"select distinct model from {target.outcomes} order by model")
+        for (model,) in models.fetchall():
+            objects = _objects(con, target, model, own, images)
+            relate = partial(_relate, target, images, objects)
+            for metric, found in zip(
+                (own + of_image), in_threads(relate, own + of_image), strict=True
+            ):
+                words = {"model": model, "target": target.kind, "kind": metric.kind}
+                words |= {"metric": metric.name, "measure": target.measure}
+                for name, columns in found.items():
+                    made[name].append(_table(name, words, columns))
+    con.execute("drop table _numbered")
+    for name, parts in made.items():
+        empty = TABLES[name].arrow_schema().empty_table()
+        con.register(f"_{name}", pa.concat_tables([empty, *parts]))
     return {name: f"from _{name}" for name in _BUILT}
 
 
-def _empty(name: str) -> str:
-    columns = ", ".join(f"null::{c.type} as {c.name}" for c in TABLES[name].columns)
-    return f"select {columns} limit 0"
+@dataclass(frozen=True)
+class _Images:
+    """All images: the metrics of each, NaN where there is no value, and its place in the sample, -1 for none."""
+
+    values: dict[str, Floats]
+    place: NDArray[np.int64]
+    draws: Floats
 
 
-def _judge(con: DuckDBPyConnection, target: _Target, own: Sequence[Metric]) -> None:
-    """The objects that are right or wrong, with their own metrics, in ``_right``; what COCO ignores is neither."""
-    columns = "".join(f', m."{metric.name}"' for metric in own)
+@dataclass(frozen=True)
+class _Objects:
+    """The predictions or labels of one model that are right or wrong, N of them.
+
+    Attributes:
+        right: (N,) whether it is right.
+        image: (N,) number of its image.
+        values: own metrics, (N,), NaN where there is no value.
+        per_image: how many each image has.
+        right_per_image: how many of them are right.
+        sampled: (n,) places of those in images of the sample.
+    """
+
+    right: NDArray[np.bool_]
+    image: NDArray[np.int64]
+    values: dict[str, Floats]
+    per_image: NDArray[np.int64]
+    right_per_image: NDArray[np.int64]
+    sampled: NDArray[np.int64]
+
+
+def _images(con: DuckDBPyConnection, of_image: Sequence[Metric]) -> _Images:
+    """Numbers the images in the temporary table ``_numbered``."""
     con.execute(
-        f"""create or replace temp table _right as
-            select o.model, m.batch, m.image_id, o.outcome = 'TP' as "right"{columns}
+        f"""create or replace temp table _numbered as
+            select batch, image_id, row_number() over (order by batch, image_id) - 1 as image,
+                   row_number() over (order by md5(concat_ws('/', batch, image_id)), batch) <= {SAMPLE} as sampled
+            from images"""
+    )
+    rows = con.sql(
+        f"""select sampled{_columns(of_image)} from _numbered left join image_metrics m using (batch, image_id)
+            order by image"""
+    ).to_arrow_table()
+    sampled = rows["sampled"].to_numpy()
+    place = np.where(sampled, np.cumsum(sampled) - 1, -1)
+    return _Images(_values(rows, of_image), place, draw_images(int(np.count_nonzero(sampled))))
+
+
+def _objects(
+    con: DuckDBPyConnection, target: _Target, model: str, own: Sequence[Metric], images: _Images
+) -> _Objects:
+    """What COCO ignores is neither right nor wrong, and left out."""
+    rows = con.sql(
+        f"""select o.outcome = 'TP' as "right", n.image{_columns(own)}
             from {target.outcomes} o join {target.kind}_metrics m using ({target.key})
-            where o.iou_type = 'bbox' and o.outcome in ('TP', '{target.wrong}')"""
+              join _numbered n on n.batch = m.batch and n.image_id = m.image_id
+            where o.iou_type = 'bbox' and o.outcome in ('TP', '{target.wrong}') and o.model = ?""",
+        params=[model],
+    ).to_arrow_table()
+    right, image = rows["right"].to_numpy().astype(bool), rows["image"].to_numpy()
+    per_image, right_per_image = (
+        np.bincount(some, minlength=len(images.place)) for some in (image, image[right])
     )
-    con.execute(
-        """create or replace temp table _right_by_image as
-           select model, batch, image_id, count(*) as n, count(*) filter ("right") as k from _right group by all"""
-    )
+    sampled = np.flatnonzero(images.place[image] >= 0)
+    return _Objects(right, image, _values(rows, own), per_image, right_per_image, sampled)
 
 
-def _fill_bins(con: DuckDBPyConnection, target: _Target, metric: Metric) -> None:
-    value = f'"{metric.name}" as value from'
-    finite = f'where isfinite("{metric.name}")'
+def _columns(some: Sequence[Metric]) -> str:
+    return "".join(f', m."{m.name}" as "metric {m.name}"' for m in some)
+
+
+def _values(rows: pa.Table, some: Sequence[Metric]) -> dict[str, Floats]:
+    return {m.name: rows[f"metric {m.name}"].to_numpy() for m in some}
+
+
+def _relate(
+    target: _Target, images: _Images, objects: _Objects, metric: Metric
+) -> dict[str, dict[str, Any]]:
+    """Columns of the tables for one metric; nothing where it has no value at all."""
+    some = objects.sampled
     if metric.kind == target.kind:
-        rows = by_metric_sql(
-            f'select model, "right" = {target.counts_right} as counted, {value} _right {finite}'
-        )
+        values = objects.values[metric.name]
+        bins = _of_objects(target, objects, values)
+        values = values[some]
     else:
-        counted = "k" if target.counts_right else "n - k"
-        joined = "_right_by_image join image_metrics using (batch, image_id)"
-        rows = by_metric_sql(
-            f"select model, n, {counted} as k, {value} {joined} {finite}", of_images=True
-        )
-    con.execute(
-        f"""insert into _performance_by_metric by name
-            select '{target.kind}' as target, '{metric.kind}' as kind, '{metric.name}' as metric,
-                   '{target.measure}' as measure, * from ({rows})"""
-    )
-
-
-def _fill_importance(con: DuckDBPyConnection, target: _Target, some: Sequence[Metric]) -> None:
-    """Importance and correlation of each metric for each model, from the images of the sample."""
-    columns = "".join(
-        f', {"r" if m.kind == target.kind else "i"}."{m.name}" as "{m.kind} {m.name}"' for m in some
-    )
-    draws = draw_images(count(con, "_sample"))
-    models = con.execute("select distinct model from _right order by model").fetchall()
-    for (model,) in models:
-        sample = con.sql(
-            f"""select s.place, r."right"{columns} from _right r join _sample s using (batch, image_id)
-                left join image_metrics i using (batch, image_id) where r.model = ?""",
-            params=[model],
-        ).to_arrow_table()
-        rows = [
-            {"model": model, "target": target.kind, "kind": m.kind, "metric": m.name, **related}
-            for m in some
-            if (related := _related(sample, f"{m.kind} {m.name}", draws))
-        ]
-        _insert(con, "metric_importance", rows)
-
-
-def _related(sample: pa.Table, column: str, draws: NDArray[np.float64]) -> dict[str, Any]:
-    """Importance, its interval, the correlation and n of one metric; {} where it has no value at all."""
-    values = sample[column].to_numpy()
-    there = np.isfinite(values)
-    if not there.any():
+        values = images.values[metric.name]
+        bins = _of_images(target, objects, values)
+        values = values[objects.image[some]]
+    if bins is None:
         return {}
-    values = values[there]
-    right = sample["right"].to_numpy()[there].astype(bool)
-    found = importance(values, right, sample["place"].to_numpy()[there], draws)
-    return {**asdict(found), "correlation": rank_biserial(values, right), "n": len(values)}
+    found = {"performance_by_metric": vars(bins) | {"bin": np.arange(1, len(bins.low) + 1)}}
+    there = np.isfinite(values)
+    if there.any():
+        values, some = values[there], some[there]
+        right, place = objects.right[some], images.place[objects.image[some]]
+        related = asdict(importance(values, right, place, images.draws))
+        related |= {"correlation": rank_biserial(values, right), "n": len(some)}
+        found["metric_importance"] = {name: [v] for name, v in related.items()}
+    return found
 
 
-def _insert(con: DuckDBPyConnection, name: str, rows: list[dict[str, Any]]) -> None:
-    con.register("_rows", pa.Table.from_pylist(rows, schema=TABLES[name].arrow_schema()))
-    con.execute(f"insert into _{name} by name from _rows")
-    con.unregister("_rows")
+def _of_objects(target: _Target, objects: _Objects, values: Floats) -> Binned | None:
+    there, right = np.isfinite(values), objects.right
+    if not there.all():
+        values, right = values[there], right[there]
+    return bins_of_objects(values, right == target.counts_right) if len(values) else None
+
+
+def _of_images(target: _Target, objects: _Objects, values: Floats) -> Binned | None:
+    counts, counted = objects.per_image, objects.right_per_image
+    if not target.counts_right:
+        counted = counts - counted
+    some = np.flatnonzero(np.isfinite(values) & (counts > 0))
+    return bins_of_images(values[some], counts[some], counted[some]) if len(some) else None
+
+
+def _table(name: str, words: Mapping[str, str], columns: Mapping[str, Any]) -> pa.Table:
+    schema = TABLES[name].arrow_schema()
+    count = len(next(iter(columns.values())))
+    filled = {word: [value] * count for word, value in words.items()} | dict(columns)
+    return pa.table([pa.array(filled[f.name], f.type) for f in schema], schema)

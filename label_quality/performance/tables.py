@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +20,10 @@ from label_quality.performance.average import (
 from label_quality.performance.confusion import confusion
 from label_quality.performance.corrected import correct, with_corrected_labels
 from label_quality.performance.gains import error_gains
-from label_quality.performance.greedy import Floats
-from label_quality.performance.load import IOU_TYPES, Data, load, models
+from label_quality.performance.greedy import Floats, Ints
+from label_quality.performance.load import IOU_TYPES, Data, load, models, number
 from label_quality.schema import TABLES
+from label_quality.workers import in_threads
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -40,6 +42,7 @@ def build_performance(con: DuckDBPyConnection) -> dict[str, str]:
     Returns:
         Table -> SELECT with the columns of its schema, for the names of `TABLE_NAMES`.
     """
+    number(con)
     fixes = correct(con)
     parts: dict[str, list[pa.Table]] = {name: [] for name in TABLE_NAMES}
     for iou_type in IOU_TYPES:
@@ -55,21 +58,35 @@ def build_performance(con: DuckDBPyConnection) -> dict[str, str]:
 def _of_model(
     con: DuckDBPyConnection, model: str, iou_type: str, fixes: int
 ) -> Iterator[tuple[str, pa.Table]]:
-    data = load(con, model, iou_type, other_categories=True)
-    judged = averages(data)
+    data = load(con, model, iou_type, other_categories=True, numbered=True)
+    judged, gains, counts, *corrected = in_threads(
+        lambda work: work(), _work(con, data, model, corrected=bool(fixes) and iou_type == "bbox")
+    )
     shared = {"model": model, "iou_type": iou_type}
     yield "performance", _table("performance", shared, **_performance(data, judged))
     yield "precision_recall", _table("precision_recall", shared, **_curves(data, judged))
-    yield "confusion", _table("confusion", shared, **_confusion(data))
-    gains = [("AP50", kind, *values) for kind, values in error_gains(data).items()]
+    yield "confusion", _table("confusion", shared, **_confusion(data, *counts))
+    rows = [("AP50", kind, *values) for kind, values in gains.items()]
     if iou_type == "bbox":
-        after = (
-            averages(with_corrected_labels(con, data, model), areas=("all",)) if fixes else judged
-        )
+        after = corrected[0] if corrected else judged
         for metric, stop in (("AP", None), ("AP50", 0)):
             now, then = (mean(j.average_precision(threshold=stop)) for j in (judged, after))
-            gains.append((metric, ACCEPT_FINDINGS, now, then))
-    yield "performance_gains", _table("performance_gains", shared, **_gains(gains))
+            rows.append((metric, ACCEPT_FINDINGS, now, then))
+    yield "performance_gains", _table("performance_gains", shared, **_gains(rows))
+
+
+def _work(
+    con: DuckDBPyConnection, data: Data, model: str, *, corrected: bool
+) -> Iterator[Callable[[], Any]]:
+    """What is computed side by side: averages, gains, confusion, and the averages against the corrected labels.
+
+    Their arrays let go of Python's lock; the database is read while the first are under way.
+    """
+    yield partial(averages, data)
+    yield partial(error_gains, data)
+    yield partial(confusion, data)
+    if corrected:
+        yield partial(averages, with_corrected_labels(con, data, model), areas=("all",))
 
 
 def _performance(data: Data, judged: Averages) -> dict[str, pa.Array]:
@@ -122,8 +139,7 @@ def _mean_curve(curves: Floats) -> Floats:
     return curves.mean(axis=0, keepdims=True) if len(curves) else np.full((1, len(RECALLS)), np.nan)
 
 
-def _confusion(data: Data) -> dict[str, pa.Array]:
-    rows, columns, counts = confusion(data)
+def _confusion(data: Data, rows: Ints, columns: Ints, counts: Ints) -> dict[str, pa.Array]:
     ids, names = [*data.category_ids.tolist(), None], [*data.category_names, None]
     return {
         "category_id": pa.array([ids[c] for c in rows], pa.int64()),

@@ -173,7 +173,7 @@ def _axes(x_name: str, y_name: str, ticks: Sequence[tuple[float, str]]) -> Marku
         Markup('<text class="tick x" x="{}" y="{}">{}</text>').format(
             _n(_MARGIN + _SIDE * x), bottom + 15, text
         )
-        for x, text in ticks
+        for x, text in _apart(ticks)
     ]
     parts.append(
         Markup('<text class="axis x" x="{}" y="{}">{}</text>').format(
@@ -186,6 +186,24 @@ def _axes(x_name: str, y_name: str, ticks: Sequence[tuple[float, str]]) -> Marku
         )
     )
     return Markup("").join(parts)
+
+
+def _apart(ticks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Those of the ticks, from the left, whose texts do not run into each other; the last is always among them."""
+    kept: list[tuple[float, str]] = []
+    for x, text in ticks:
+        if x == ticks[-1][0]:
+            while len(kept) > 1 and _collide(kept[-1], (x, text)):
+                kept.pop()
+        elif kept and _collide(kept[-1], (x, text)):
+            continue
+        kept.append((x, text))
+    return kept
+
+
+def _collide(left: tuple[float, str], right: tuple[float, str]) -> bool:
+    half = _LETTER * (len(left[1]) + len(right[1])) / 2
+    return (right[0] - left[0]) * _SIDE < half + _LETTER
 
 
 def _legend(parts: Sequence[str], x: int, style: str) -> Markup:
@@ -211,12 +229,12 @@ def _points(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{_n(_MARGIN + _SIDE * x)},{_n(bottom - _SIDE * y)}" for x, y in points)
 
 
-def compact(value: float) -> str:
+def compact(value: float, digits: int = 3) -> str:
     """A number in a few characters: 0.0123, 12.3, 1,230, 12.3k, 4.56M."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
-            return f"{value / (1e3 if letter == 'k' else size):.3g}{letter}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+            return f"{value / (1e3 if letter == 'k' else size):.{digits}g}{letter}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
 def _short(text: str, length: int = 28) -> str:

@@ -37,23 +37,25 @@ def rates(rows: Sequence[Row]) -> Markup:
     )
 
 
-def outliers(rows: Sequence[Row]) -> list[tuple[str, Markup | str, list[str]]]:
-    """For each kind its unusual objects by metric, and the metrics that no object has a value of."""
-    return [
-        (
-            kind,
-            bars(
-                [_unusual(r) for r in some if r["objects"]],
-                f"Outliers by metric: {kind}",
-                ("severe", "moderate"),
-                "outlier",
-            )
-            if any(r["objects"] for r in some)
-            else "",
-            [r["metric"] for r in some if not r["objects"]],
-        )
-        for kind, some in grouped(rows, "kind")
-    ]
+def outliers(rows: Sequence[Row]) -> list[tuple[str, Markup | str, list[str], list[str]]]:
+    """For each kind its unusual objects by metric, the metrics by which none is, and those that no object has a value of."""
+    return [_outliers_of(kind, some) for kind, some in grouped(rows, "kind")]
+
+
+def _outliers_of(kind: str, rows: list[Row]) -> tuple[str, Markup | str, list[str], list[str]]:
+    judged = [r for r in rows if r["objects"]]
+    shown = [_unusual(r) for r in judged if r["severe"] + r["moderate"]]
+    title = f"Outliers by metric: {kind}"
+    return (
+        kind,
+        bars(shown, title, ("severe", "moderate"), "outlier") if shown else "",
+        [
+            f"{r['metric']} ({r['encord'] or 0:,})"
+            for r in judged
+            if not r["severe"] + r["moderate"]
+        ],
+        [r["metric"] for r in rows if not r["objects"]],
+    )
 
 
 def importance(rows: Sequence[Row], simulated: Sequence[str]) -> list[tuple[str, Markup]]:
@@ -119,13 +121,20 @@ def _important(row: Row) -> Bar:
 def _binned(rows: Sequence[Row], name: str) -> Markup:
     """One metric: each bin as wide as the share of objects in it, so that the width of a step is a count."""
     total = sum(r["count"] for r in rows)
-    points, interval, ticks, done = [], [], [(0.0, compact(rows[0]["low"]))], 0
+    first, last = rows[0]["low"], rows[-1]["high"]
+    # As many digits as it takes to tell the ends apart.
+    digits = next((d for d in range(3, 7) if compact(first, d) != compact(last, d)), 3)
+
+    def tick(value: float) -> str:
+        """What subtracting pixels leaves of nothing (5e-14) is 0."""
+        return compact(0 if abs(value) < 1e-9 * (last - first) else value, digits)
+
+    points, interval, ticks, done = [], [], [(0.0, tick(first))], 0
     for r in rows:
         points += [(done / total, r["value"]), ((done + r["count"]) / total, r["value"])]
         interval += [(r["value_low"], r["value_high"])] * 2
         done += r["count"]
-        text = compact(r["high"])
-        if done / total - ticks[-1][0] >= 0.19 and text != ticks[-1][1]:
+        if (text := tick(r["high"])) != ticks[-1][1]:
             ticks.append((done / total, text))
     measure = _MEASURES[rows[0]["measure"]]
     return lines(

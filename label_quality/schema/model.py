@@ -14,6 +14,7 @@ _ARROW: dict[str, pa.DataType] = {
     "TIMESTAMP": pa.timestamp("us"),
     "BIGINT[]": pa.list_(pa.int64()),
     "VARCHAR[]": pa.list_(pa.string()),
+    "FLOAT[]": pa.list_(pa.float32()),
 }
 
 
@@ -39,6 +40,7 @@ class Table:
 
     `published` tables are copied into ``label_quality.duckdb``; the others stay in Parquet. `per_batch` tables carry
     ``batch`` as their first column; the others are results over all batches, written by the `refresh` job alone.
+    Those that are `from_log` are neither: what people decided, copied from the review log by whoever publishes.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Table:
     group: str
     published: bool = True
     per_batch: bool = True
+    from_log: bool = False
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -32,6 +32,25 @@ _PREDICTIONS = (
     Column("score", "DOUBLE", "Confidence as the model gives it, 0 to 1"),
     *BOX,
     Column("has_mask", "BOOLEAN", "Whether the prediction carries a mask"),
+    Column("mask_area", "DOUBLE", "Pixels of the mask of a record without a box, which COCO then takes for the prediction's area; NULL with a box", "px²", True),
+)
+_MASKS = (
+    BATCH,
+    Column("model", "VARCHAR", "Name of the model"),
+    Column("prediction_id", "BIGINT", "Position in the results file, 0 for the first"),
+    Column("segmentation", "VARCHAR", "The segmentation's JSON as it stands in the results file"),
+)
+_MODELS = (
+    BATCH,
+    Column("model", "VARCHAR", "Name of the model"),
+    Column("file", "VARCHAR", "Name of the results file; of the weights, where the model was run here"),
+    Column("sha256", "VARCHAR", "SHA-256 of that file"),
+    Column("simulated", "BOOLEAN", "Whether the results were made by a simulated detector"),
+    Column("saw_labels", "BOOLEAN", "Whether the model was trained on these labels, by the settings: it may repeat their errors"),
+    Column("predictions_read", "BIGINT", "Records in the file"),
+    Column("predictions_kept", "BIGINT", "Records taken"),
+    Column("predictions_quarantined", "BIGINT", "Records not taken"),
+    Column("reader", "VARCHAR", "fast, or tolerant when the fast reader refused the file; inference where the model was run here"),
 )
 
 INPUT_TABLES = (
@@ -135,34 +154,19 @@ INPUT_TABLES = (
     Table("quarantined_labels", "Image, category and annotation records not taken.", _QUARANTINE, "ingest", published=False),
     Table("quarantined_predictions", "Prediction records not taken.", _QUARANTINE, "predictions", published=False),
     Table("quarantine", "One row per record that was not taken, with the reason and the original.", _QUARANTINE, "ingest"),
+    Table("imported_models", "One row per results file of a batch. Read = kept + quarantined.", _MODELS, "predictions", published=False),
     Table(
-        "models",
-        "One row per results file of a batch. Read = kept + quarantined.",
-        (
-            BATCH,
-            Column("model", "VARCHAR", "Name of the model"),
-            Column("file", "VARCHAR", "Name of the results file"),
-            Column("sha256", "VARCHAR", "SHA-256 of the results file"),
-            Column("simulated", "BOOLEAN", "Whether the results were made by a simulated detector"),
-            Column("predictions_read", "BIGINT", "Records in the file"),
-            Column("predictions_kept", "BIGINT", "Records taken"),
-            Column("predictions_quarantined", "BIGINT", "Records not taken"),
-            Column("reader", "VARCHAR", "fast, or tolerant when the fast reader refused the file"),
-        ),
-        "predictions",
-    ),
-    Table("imported_predictions", "One row per prediction of the results files.", _PREDICTIONS, "predictions", published=False),
-    Table("predictions", "One row per prediction of any model: the union of imported and, where there are any, inferred ones.", _PREDICTIONS, "predictions"),
-    Table(
-        "prediction_masks",
-        "One row per prediction with a mask; stays in Parquet.",
-        (
-            BATCH,
-            Column("model", "VARCHAR", "Name of the model"),
-            Column("prediction_id", "BIGINT", "Position in the results file, 0 for the first"),
-            Column("segmentation", "VARCHAR", "The segmentation's JSON as it stands in the results file"),
-        ),
-        "predictions",
+        "inferred_models",
+        "One row per model that was run on the images of a batch here.",
+        _MODELS,
+        "inference",
         published=False,
     ),
+    Table("models", "One row per model of a batch, imported or run here. Read = kept + quarantined.", _MODELS, "predictions"),
+    Table("imported_predictions", "One row per prediction of the results files.", _PREDICTIONS, "predictions", published=False),
+    Table("predictions", "One row per prediction of any model: the union of imported and, where there are any, inferred ones.", _PREDICTIONS, "predictions"),
+    Table("imported_prediction_masks", "One row per prediction of the results files with a mask.", _MASKS, "predictions", published=False),
+    Table("inferred_predictions", "One row per prediction of the models that were run here.", _PREDICTIONS, "inference", published=False),
+    Table("inferred_prediction_masks", "One row per prediction with a mask of the models that were run here.", _MASKS, "inference", published=False),
+    Table("prediction_masks", "One row per prediction with a mask, of any model; stays in Parquet.", _MASKS, "predictions", published=False),
 )

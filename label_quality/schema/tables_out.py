@@ -56,7 +56,7 @@ _RATES = (
     Column("rate_high", "DOUBLE", "Upper end of the model's 95 % interval, given that p_error is right", "", True),
     Column("judged", "BOOLEAN", "false where no predictions were there to judge by"),
     Column("calibrated", "BOOLEAN", "Whether p_error was calibrated; uncalibrated rates rank, they do not measure"),
-    Column("n_reviewed", "BIGINT", "Labels that a person has looked at"),
+    Column("n_reviewed", "BIGINT", "Labels, and for missing suspected objects, that a person has judged; counted when published"),
 )
 
 OUTPUT_TABLES = (
@@ -110,6 +110,7 @@ OUTPUT_TABLES = (
             Column("p_error", "DOUBLE", "Probability that a person would call this an error; the score itself while uncalibrated"),
             Column("calibrated", "BOOLEAN", "Whether p_error was calibrated"),
             Column("calibration_version", "VARCHAR", "Version of the calibration; NULL while there is none", "", True),
+            Column("saw_labels", "BOOLEAN", "Whether it rests on a model that was trained on these labels, by the settings"),
             Column("reason", "VARCHAR", "Why, in a sentence that a person can check on the picture"),
             Column("rule_version", "VARCHAR", "Version of the rule that made the finding"),
         ),

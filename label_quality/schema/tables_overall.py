@@ -35,7 +35,8 @@ OVERALL_TABLES = (
     ),
     Table(
         "outliers",
-        "One row per object, metric and rule by which its value is unusual among all batches; crowds are not judged.",
+        "One row per object and metric by which its value is unusual among all batches; crowds are not judged. By the robust rule; "
+        "what Encord Active's finds, outlier_bounds says.",
         (
             Column("batch", "VARCHAR", "Batch of the object"),
             _KIND,
@@ -52,6 +53,23 @@ OVERALL_TABLES = (
             _RULE,
             Column("severity", "VARCHAR", "moderate or severe"),
             Column("score", "DOUBLE", "How far out: robust standard deviations from the median; for encord interquartile ranges from the quartile, NULL where that range is 0", "", True),
+        ),
+        "overall",
+        per_batch=False,
+    ),
+    Table(
+        "outlier_bounds",
+        "What is usual: the bounds of each metric by each rule, for each category that they may differ for.",
+        (
+            _KIND,
+            _METRIC,
+            _RULE,
+            Column("category_name", "VARCHAR", "Category that they hold for; NULL for all that has no row of its own", "", True),
+            Column("group_name", "VARCHAR", "Category that they were made from; NULL for all objects together", "", True),
+            Column("low", "DOUBLE", "Values below are unusual; NULL where low ones are not judged", "", True),
+            Column("high", "DOUBLE", "Values above are unusual; NULL where high ones are not judged", "", True),
+            Column("severe_low", "DOUBLE", "Values below are severe outliers; NULL where none is", "", True),
+            Column("severe_high", "DOUBLE", "Values above are severe outliers; NULL where none is", "", True),
         ),
         "overall",
         per_batch=False,

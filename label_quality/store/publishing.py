@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
+from label_quality.reviews import publish_reviews
 from label_quality.schema import TABLES, Table
 from label_quality.store.errors import StoreError
 from label_quality.store.files import TEMPORARY, temporary_name
@@ -25,6 +27,10 @@ from label_quality.store.manifests import OVERALL, Manifest
 from label_quality.store.scan import is_outdated, quoted, select_sql
 from label_quality.store.views import views
 
+if TYPE_CHECKING:
+    from label_quality.store.reviews import ReviewLog
+
+REVIEWS = ".reviews"  # stands for the review log among the batches that are in the file
 STORAGE_VERSION = "v1.2.0"  # DuckDB 1.2 and newer open the file
 _logger = logging.getLogger(__name__)
 _State = dict[str, tuple[str, str]]
@@ -36,25 +42,33 @@ class Published:
     """What a publish did: batches whose rows were replaced or removed, and whether the file was made anew.
 
     `outdated` are batches whose tables an older version of the program wrote, without columns that are needed now:
-    they are left out of the database until they are audited again. `seconds` is what each table took to write.
+    they are left out of the database until they are audited again. `reviewed` says whether the review log had grown,
+    `seconds` what each table took to write.
     """
 
     replaced: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     outdated: tuple[str, ...] = ()
     rebuilt: bool = False
+    reviewed: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def changed(self) -> bool:
         """Whether a new file was put in place."""
-        return bool(self.replaced or self.removed or self.rebuilt)
+        return bool(self.replaced or self.removed or self.rebuilt or self.reviewed)
 
 
 def publish(
-    connect: _Connect, root: Path, database: Path, manifests: list[Manifest], *, anew: bool
+    connect: _Connect,
+    root: Path,
+    database: Path,
+    manifests: list[Manifest],
+    log: ReviewLog,
+    *,
+    anew: bool,
 ) -> Published:
-    """Bring `database` in step with `manifests`, or make it anew from them.
+    """Bring `database` in step with `manifests` and the review log, or make it anew from them.
 
     Raises StoreError on any failure (disk full, a damaged version file); the old file is then as it was.
     """
@@ -65,13 +79,13 @@ def publish(
         done = (
             None
             if anew or not database.exists()
-            else _update(connect, root, database, copy, manifests)
+            else _update(connect, root, database, copy, manifests, log)
         )
         if done is None:
             _remove(copy)
             with _target(connect, copy) as con:
                 _create(con)
-                done = _replace(con, root, manifests, {}, anew=True)
+                done = _replace(con, root, manifests, log, {}, anew=True)
         if done.changed:
             _put_in_place(copy, database)
         return done
@@ -82,7 +96,12 @@ def publish(
 
 
 def _update(
-    connect: _Connect, root: Path, database: Path, copy: Path, manifests: list[Manifest]
+    connect: _Connect,
+    root: Path,
+    database: Path,
+    copy: Path,
+    manifests: list[Manifest],
+    log: ReviewLog,
 ) -> Published | None:
     """Bring a copy of the database in step; None when it has to be made anew."""
     shutil.copyfile(database, copy)
@@ -92,7 +111,7 @@ def _update(
                 rows = con.execute("SELECT batch, run_id, committed_at FROM _published").fetchall()
                 have = {batch: (run, committed) for batch, run, committed in rows}
                 if not _all_change(manifests, have):
-                    return _replace(con, root, manifests, have, anew=False)
+                    return _replace(con, root, manifests, log, have, anew=False)
                 return None
         _logger.info("the database has another schema than this version; it is made anew")
     except duckdb.Error as error:
@@ -147,7 +166,7 @@ def _definitions() -> list[str]:
         "COMMENT ON TABLE _schema IS 'The version of the tables and views of this file'",
         "CREATE TABLE _published (batch VARCHAR, run_id VARCHAR, committed_at VARCHAR)",
         "COMMENT ON TABLE _published IS 'Which committed version of each batch is in this file; "
-        f"{OVERALL} stands for the results over all batches'",
+        f"{OVERALL} stands for the results over all batches, {REVIEWS} for the review log by its last number'",
         *(s for table in _published_tables() for s in (table.ddl(), *table.comments())),
         *(s for view in views() for s in view.statements()),
     ]
@@ -161,6 +180,7 @@ def _replace(
     con: duckdb.DuckDBPyConnection,
     root: Path,
     manifests: list[Manifest],
+    log: ReviewLog,
     have: _State,
     *,
     anew: bool,
@@ -169,24 +189,30 @@ def _replace(
     outdated = [m.batch for m in changed if is_outdated(root, m)]
     taken = [m for m in changed if m.batch not in outdated]
     seconds: dict[str, float] = {}
-    removed = sorted(set(have) - {m.batch for m in manifests} | set(outdated) & set(have))
-    if taken or removed:
+    known = set(have) - {REVIEWS}
+    removed = sorted(known - {m.batch for m in manifests} | set(outdated) & known)
+    reviewed = have.get(REVIEWS, ("0", ""))[0] != str(log.last())
+    if taken or removed or reviewed:
         stale = [*removed, *(m.batch for m in taken if m.batch in have)]
         con.execute("BEGIN")
-        for table in _published_tables():
+        for table in (t for t in _published_tables() if not t.from_log):
             start = time.perf_counter()
             _delete(con, table, stale)
             files = [root / m.tables[table.name] for m in taken if table.name in m.tables]
             if files:
                 con.execute(f'INSERT INTO "{table.name}" {select_sql(table, files)}')
             seconds[table.name] = time.perf_counter() - start
-        con.execute("DELETE FROM _published WHERE batch IN (SELECT unnest(?))", [stale])
-        for m in taken:
-            row = [m.batch, m.run_id, m.committed_at]
+        entries = log.entries()
+        publish_reviews(con, entries)
+        last = str(entries["seq"][-1] if len(entries) else 0)
+        gone = [*stale, REVIEWS]
+        con.execute("DELETE FROM _published WHERE batch IN (SELECT unnest(?))", [gone])
+        states = [(m.batch, m.run_id, m.committed_at) for m in taken]
+        for row in (*states, (REVIEWS, last, "")):
             con.execute("INSERT INTO _published VALUES (?, ?, ?)", row)
         con.execute("COMMIT")
-    replaced = tuple(m.batch for m in taken)
-    return Published(replaced, tuple(removed), tuple(outdated), anew, seconds)
+    batches = tuple(m.batch for m in taken)
+    return Published(batches, tuple(removed), tuple(outdated), anew, reviewed, seconds)
 
 
 def _delete(con: duckdb.DuckDBPyConnection, table: Table, batches: list[str]) -> None:

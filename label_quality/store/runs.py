@@ -29,6 +29,9 @@ from label_quality.store.manifests import Manifest
 from label_quality.store.names import check_batch, check_run
 from label_quality.store.scan import quoted, read_arrow, show
 
+_ROW_GROUP = 122_880  # rows: DuckDB's own, and what one of its threads reads at a time
+_DICTIONARY = 1000  # values of a column from which on DuckDB no longer looks for repeated ones: names have fewer
+
 
 class BatchRun:
     """One run of one batch, as one step sees it. Made by `Store.run`."""
@@ -80,7 +83,7 @@ class BatchRun:
                     conformed = conform_arrow(chunk, schema, self.batch)
                     if pending:
                         pending.result()
-                    pending = background.submit(parquet.write_table, conformed)
+                    pending = background.submit(parquet.write_table, conformed, _ROW_GROUP)
 
             yield write
             with _told(table):
@@ -100,7 +103,8 @@ class BatchRun:
             metadata = quoted(self._lineage(table, file))
             con.execute(
                 f"COPY ({conform_sql(con, schema, sql)}) TO {quoted(temporary)} "
-                f"(FORMAT parquet, COMPRESSION snappy, KV_METADATA {{{KEY}: {metadata}}})"
+                f"(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT {_DICTIONARY}, "
+                f"KV_METADATA {{{KEY}: {metadata}}})"
             )
             return check_written(temporary, schema, self.batch)
 
@@ -139,6 +143,11 @@ class BatchRun:
         if file is None:
             return _table(table).arrow_schema().empty_table().select(wanted)
         return read_arrow(_table(table), self.root / file, wanted)
+
+    def rows(self, table: str) -> int:
+        """How many rows `table` has, 0 where there is no such version."""
+        file = self._read(table)
+        return int(pq.read_metadata(self.root / file).num_rows) if file else 0
 
     def written(self) -> dict[str, str]:
         """The latest version of every table that this run wrote: table -> file below the root."""
@@ -207,10 +216,13 @@ def _encoding(table: Table) -> dict[str, Any]:
     """How the columns of `table` are written.
 
     Numbers hardly repeat, and a dictionary of them costs more time than all the rest; integers are often near the one
-    before. The least and greatest segmentation help nobody, and are long.
+    before. The least and greatest segmentation help nobody, and are long; to compress them (by a third) takes longer
+    than to write them.
     """
     return {
-        "compression": "snappy",
+        "compression": {
+            c.name: "none" if c.name == "segmentation" else "snappy" for c in table.columns
+        },
         "use_dictionary": [c.name for c in table.columns if c.type == "VARCHAR"],
         "column_encoding": {
             c.name: "DELTA_BINARY_PACKED" for c in table.columns if c.type == "BIGINT"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -26,6 +27,9 @@ from label_quality.store.purging import purge_leftovers, purge_versions
 from label_quality.store.reader import DATABASE, Reader
 from label_quality.store.runs import BatchRun
 from label_quality.store.scan import is_outdated, quoted, show
+
+if TYPE_CHECKING:
+    from label_quality.store.reviews import ReviewLog
 
 
 class Store:
@@ -143,6 +147,10 @@ class Store:
         )
         return self._manifests.replace(batch, run_id, delivery, tables, self.settings.keep_versions)
 
+    def inference_folder(self, batch: str) -> Path:
+        """Where finished chunks of inference on `batch` are kept until they are no longer true."""
+        return self.root / "inference" / check_batch(batch)
+
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A connection to memory with the limits of the settings; it spills below the root. Close it to free what it holds."""
         return instances.connection(self.settings.duckdb, self._spill)
@@ -174,6 +182,13 @@ class Store:
             if not is_outdated(self.root, m)
         ]
         return sorted(name for _, name in sorted(others)[-most:]) if most else []
+
+    def review_log(self) -> ReviewLog:
+        """What people decided: the log that the settings name, else the one in this root."""
+        # Here, because SQLAlchemy takes as long to load as all the rest of the store.
+        from label_quality.store.reviews import ReviewLog  # noqa: PLC0415
+
+        return ReviewLog.below(self.root, self.settings.review_log_url)
 
     def publish(self) -> Published:
         """Bring the database in step with all manifests. One at a time; readers of the old file are not disturbed."""
@@ -238,7 +253,7 @@ class Store:
         self, con: duckdb.DuckDBPyConnection, name: str, sql: str, stamp: str
     ) -> str:
         table = TABLES.get(name)
-        if table is None or table.per_batch:
+        if table is None or table.per_batch or table.from_log:
             raise StoreError(f"{name} is not a table over all batches")
         file = f"tables/{name}/{OVERALL}/{stamp}.parquet"
         lineage = quoted(Lineage(name, file).encoded())
@@ -256,7 +271,10 @@ class Store:
     def _publish(self, manifests: list[Manifest], *, anew: bool) -> Published:
         overall = self._manifests.get(OVERALL)
         every = [*manifests, *([overall] if overall else [])]
-        return publishing.publish(self._instance, self.root, self.database, every, anew=anew)
+        with closing(self.review_log()) as log:
+            return publishing.publish(
+                self._instance, self.root, self.database, every, log, anew=anew
+            )
 
     def _instance(self) -> duckdb.DuckDBPyConnection:
         return instances.instance(self.settings.duckdb, self._spill)

@@ -1,14 +1,37 @@
--- The findings to look at, surest first, with the names of image and categories.
+-- What people say of every finding that they judged: accept, reject, relabel, unsure, or disagreement where they differ.
+CREATE OR REPLACE VIEW finding_verdicts AS
+SELECT batch, attached_finding_id AS finding_id,
+       CASE WHEN bool_or(disagreement) THEN 'disagreement'
+            ELSE coalesce(arg_max(verdict, seq) FILTER (verdict <> 'unsure'), 'unsure') END AS verdict,
+       list_sort(list_distinct(list(author))) AS authors, max("at") AS last_at
+FROM reviews
+WHERE standing AND NOT superseded AND attached_finding_id IS NOT NULL
+GROUP BY ALL;
+
+-- The findings to look at, surest first, with the names of image and categories; what people have decided is left out.
 CREATE OR REPLACE VIEW queue AS
 SELECT f.batch, f.finding_id, f.error_type, f.p_error, f.score, i.file_name, f.image_id, f.annotation_id,
        f.other_annotation_id, c.name AS category, s.name AS suggested_category, f.suggested_fix, f.reason,
        f.x, f.y, f.width, f.height,
-       f.suggested_x, f.suggested_y, f.suggested_width, f.suggested_height, f.model, f.models_agreeing, f.models_total
+       f.suggested_x, f.suggested_y, f.suggested_width, f.suggested_height, f.model, f.models_agreeing, f.models_total,
+       v.verdict
 FROM findings f
+LEFT JOIN finding_verdicts v USING (batch, finding_id)
 LEFT JOIN images i USING (batch, image_id)
 LEFT JOIN categories c USING (batch, category_id)
 LEFT JOIN categories s ON s.batch = f.batch AND s.category_id = f.suggested_category_id
+WHERE v.verdict IS NULL OR v.verdict IN ('unsure', 'disagreement')
 ORDER BY f.p_error DESC, f.batch, f.finding_id;
+
+-- How far the review of every batch is, and how many of the findings that were decided are errors.
+CREATE OR REPLACE VIEW review_progress AS
+SELECT f.batch, f.error_type, count(*) AS findings, count(v.verdict) AS looked_at,
+       count(*) FILTER (v.verdict IN ('accept', 'relabel')) AS errors, count(*) FILTER (v.verdict = 'reject') AS correct,
+       count(*) FILTER (v.verdict IN ('unsure', 'disagreement')) AS undecided, errors / nullif(errors + correct, 0) AS yield
+FROM findings f
+LEFT JOIN finding_verdicts v USING (batch, finding_id)
+GROUP BY ALL
+ORDER BY f.batch, f.error_type;
 
 -- How many findings of each type every batch has, and how many errors they stand for.
 CREATE OR REPLACE VIEW findings_by_type AS
@@ -134,3 +157,54 @@ LEFT JOIN models m USING (batch, model)
 LEFT JOIN paired o USING (batch, model)
 LEFT JOIN labelled l USING (batch)
 ORDER BY p.batch, p.model;
+
+-- What is unusual, farthest out first: values of metrics that are outliers by the robust rule, with the name of the image.
+CREATE OR REPLACE VIEW unusual AS
+SELECT o.batch, o.kind, o.metric, o.severity, o.score, o.value, o.low, o.high, coalesce(o.group_name, 'all') AS among,
+       i.file_name, o.image_id, o.annotation_id, o.category_name AS category
+FROM outliers o
+LEFT JOIN images i USING (batch, image_id)
+WHERE o.rule = 'robust'
+ORDER BY o.score DESC, o.batch, o.image_id, o.annotation_id, o.metric;
+
+-- Images that look like another image of their batch, the very same files first.
+CREATE OR REPLACE VIEW look_alikes AS
+SELECT m.batch, m.image_id, i.file_name, m.nearest_image_id, n.file_name AS nearest_file_name, m.nearest_distance,
+       m.duplicate_of
+FROM image_metrics m
+LEFT JOIN images i USING (batch, image_id)
+LEFT JOIN images n ON n.batch = m.batch AND n.image_id = m.nearest_image_id
+WHERE m.nearest_image_id IS NOT NULL OR m.duplicate_of IS NOT NULL
+ORDER BY m.duplicate_of IS NULL, m.nearest_distance, m.batch, m.image_id;
+
+-- COCO's numbers of each model over all batches, one row for boxes and one for masks.
+CREATE OR REPLACE VIEW model_performance AS
+SELECT model, iou_type,
+       max(value) FILTER (metric = 'AP' AND area = 'all') AS AP,
+       max(value) FILTER (metric = 'AP50') AS AP50,
+       max(value) FILTER (metric = 'AP75') AS AP75,
+       max(value) FILTER (metric = 'AP' AND area = 'small') AS AP_small,
+       max(value) FILTER (metric = 'AP' AND area = 'medium') AS AP_medium,
+       max(value) FILTER (metric = 'AP' AND area = 'large') AS AP_large,
+       max(value) FILTER (metric = 'AR' AND area = 'all') AS AR
+FROM performance
+WHERE category_name IS NULL AND max_dets = 100
+GROUP BY ALL
+ORDER BY iou_type, AP DESC, model;
+
+-- AP and AR of each model by category, the weakest first.
+CREATE OR REPLACE VIEW category_performance AS
+SELECT model, iou_type, category_name AS category, max(value) FILTER (metric = 'AP') AS AP,
+       max(value) FILTER (metric = 'AP50') AS AP50, max(value) FILTER (metric = 'AR') AS AR
+FROM performance
+WHERE category_name IS NOT NULL AND area = 'all' AND max_dets = 100
+GROUP BY ALL
+HAVING AP IS NOT NULL
+ORDER BY AP, model, iou_type, category;
+
+-- Which categories the models take for which others, most often first; the background left out.
+CREATE OR REPLACE VIEW taken_for AS
+SELECT model, iou_type, category_name AS labelled_as, predicted_category_name AS taken_for, count
+FROM confusion
+WHERE category_name <> predicted_category_name
+ORDER BY count DESC, model, iou_type, labelled_as, taken_for;

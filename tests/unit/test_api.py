@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +11,10 @@ import label_quality
 from label_quality.api import Audit
 from label_quality.schema import TABLES
 from label_quality.store import Store
+from label_quality.store.reviews import Entry
 
 sys.path.insert(0, str(Path(__file__).parent / "store"))
+from store_rows import add_verdict, refresh
 from store_rows import audit as write_batch
 
 
@@ -20,7 +23,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(tmp_path_factory.mktemp("root"))
     for batch in ("b1", "b2"):
         write_batch(store, batch, "r1")
+        add_verdict(store, batch)
+        with closing(store.review_log()) as log:
+            log.add(
+                [Entry(author="a", action="tag", batch=batch, image_id=1, kind="image", tag="t")]
+            )
     store.publish()
+    refresh(store)
     return store.root
 
 
@@ -71,6 +80,8 @@ def test_ids_stay_exact_where_some_are_null(audit: Audit) -> None:
         ("quarantine", "quarantine"),
         ("warnings", "ingest_warnings"),
         ("error_rates", "error_rates"),
+        ("reviews", "reviews"),
+        ("tags", "tags"),
     ],
 )
 def test_each_method_gives_its_table(audit: Audit, method: str, table: str) -> None:
@@ -87,7 +98,7 @@ def test_sql_with_parameters_over_a_view(audit: Audit) -> None:
         "labels"
     ].tolist() == [2]
     named = audit.sql("SELECT count(*) AS n FROM queue WHERE p_error > $cut", {"cut": 0.5})
-    assert named["n"].tolist() == [4]
+    assert named["n"].tolist() == [2]
 
 
 def test_only_published_tables_and_only_queries(audit: Audit) -> None:
@@ -111,3 +122,33 @@ def test_an_open_audit_sees_what_is_published_later(tmp_path: Path) -> None:
     write_batch(store, "b2", "r1")
     store.publish()
     assert set(opened.images()["batch"]) == {"b1", "b2"}
+
+
+def test_metrics_of_a_batch(audit: Audit) -> None:
+    for name in ("image_metrics", "annotation_metrics", "prediction_metrics"):
+        found = getattr(audit, name)("b2")
+        assert set(found["batch"]) == {"b2"}
+        assert list(found.columns) == list(TABLES[name].column_names)
+    assert audit.prediction_metrics(model="none").empty
+
+
+def test_what_is_over_all_batches(audit: Audit) -> None:
+    assert list(audit.outliers()["score"]) == [9, 4]
+    assert list(audit.outliers("annotation", "area")["metric"]) == ["area"]
+    assert list(audit.performance(iou_type="bbox")["category_name"].isna()) == [True, True, False]
+    assert audit.performance(iou_type="segm").empty
+    assert audit.confusion()["count"].sum() == 12
+    assert list(audit.metric_importance()["metric"]) == ["area", "random"]
+    assert len(audit.performance_by_metric(metric="none")) == 0
+
+
+def test_outliers_by_encord_actives_rule(audit: Audit) -> None:
+    found = audit.encord_outliers("annotation", "area")
+    assert list(found["batch"]) == ["b1", "b2"]
+    assert found[["value", "low", "high", "severity"]].drop_duplicates().values.tolist() == [
+        [500.0, 1.0, 100.0, "severe"]
+    ]
+    assert audit.encord_outliers("image", "brightness").empty
+    for kind, metric in (("annotation", "none"), ("annotation", "random"), ("model", "area")):
+        with pytest.raises(ValueError, match="has no metric"):
+            audit.encord_outliers(kind, metric)

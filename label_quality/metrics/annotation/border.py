@@ -5,7 +5,8 @@ from __future__ import annotations
 from label_quality.registry import Metric
 
 TOLERANCE = 2.0  # px: annotators and resizing leave a pixel or two
-DISTANCE = "least(x, y, image_width - x - width, image_height - y - height)"
+# Rounded: a box that ends at the border is not 5e-14 px from it.
+DISTANCE = "round(least(x, y, image_width - x - width, image_height - y - height), 6)"
 
 METRICS = (
     Metric(

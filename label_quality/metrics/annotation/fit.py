@@ -28,7 +28,9 @@ METRICS = (
         high=1,
         bad="low",
         needs=frozenset({"masks"}),
-        # least and greatest pass over NULL
-        sql=f"case when mask_width is not null then least({_BOTH} / (width * height + mask_width * mask_height - {_BOTH}), 1) end",
+        # least and greatest pass over NULL. Rounded: what subtracting coordinates leaves of equal boxes (1 - 1e-14) would else
+        # be told apart, and goes with their size.
+        sql=f"""case when mask_width is not null
+            then round(least({_BOTH} / (width * height + mask_width * mask_height - {_BOTH}), 1), 9) end""",
     ),
 )

@@ -4,6 +4,4 @@ from __future__ import annotations
 
 from label_quality.metrics.control import random_control
 
-METRICS = (
-    random_control("prediction", "model", "prediction_id", needs=frozenset({"predictions"})),
-)
+METRICS = (random_control("prediction", "prediction_id", needs=frozenset({"predictions"})),)

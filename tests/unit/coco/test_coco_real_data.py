@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers.shared_folder import SHARED
 
 from label_quality.coco import read_labels, read_predictions, to_rles
 from label_quality.coco.masks import areas
 
-SHARED = Path(os.environ.get("LABEL_QUALITY_SHARED", Path(__file__).parents[4] / "shared")) / "data"
 SETS = {
     "coco_val2017_subset": ((186, 80, 1692), {"yolov7-seg": 9100, "yolov5s-seg": 10855}, {"area_differs_from_mask": 2}),
     "nuclei": ((334, 1, 15269), {"mask_rcnn": 29587}, {}),
@@ -26,12 +24,16 @@ pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets 
 @pytest.mark.parametrize("name", SETS)
 def test_labels(name):
     records, _, warnings = SETS[name]
-    path = SHARED / name / "instances.json"
+    path = SHARED / "data" / name / "instances.json"
     found = {}
     for reader in ("fast", "tolerant"):
         masks: list[pa.Table] = []
         labels = read_labels(
-            path, "b", images=SHARED / name / "images", write_masks=masks.append, reader=reader
+            path,
+            "b",
+            images=SHARED / "data" / name / "images",
+            write_masks=masks.append,
+            reader=reader,
         )
         found[reader] = (labels, pa.concat_tables(masks))
     labels, masks = found["fast"]
@@ -63,8 +65,10 @@ def test_labels(name):
     ("name", "model"), [(name, model) for name in SETS for model in SETS[name][1]]
 )
 def test_results(name, model):
-    labels = read_labels(SHARED / name / "instances.json", "b", write_masks=lambda table: None)
-    path = SHARED / name / "predictions" / f"{model}.json"
+    labels = read_labels(
+        SHARED / "data" / name / "instances.json", "b", write_masks=lambda table: None
+    )
+    path = SHARED / "data" / name / "predictions" / f"{model}.json"
     rows: list[pa.Table] = []
     masks: list[pa.Table] = []
     found = read_predictions(

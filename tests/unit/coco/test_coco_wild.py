@@ -237,6 +237,7 @@ def test_forms_of_a_results_file(wrap):
         0.25,
     ]
     assert rows["has_mask"].to_pylist() == [False, True, False]
+    assert rows["mask_area"].to_pylist() == [None, 20 * 40, None]
     assert masks.to_pylist() == [
         {"batch": "b", "model": "m", "prediction_id": 1, "segmentation": json.dumps(SQUARE)}
     ]

@@ -116,7 +116,13 @@ def _fill_model(con: duckdb.DuckDBPyConnection, model: str, results: Sequence[Re
         ],
     )
     counts = {"predictions_read": len(results), "predictions_kept": len(results)}
-    fixed = {"file": f"{model}.json", "sha256": "0" * 64, "simulated": True, "reader": "fast"}
+    fixed = {
+        "file": f"{model}.json",
+        "sha256": "0" * 64,
+        "simulated": True,
+        "saw_labels": False,
+        "reader": "fast",
+    }
     _fill(con, "models", [{"model": model, "predictions_quarantined": 0, **counts, **fixed}])
 
 
@@ -169,6 +175,7 @@ def _prediction_row(model: str, p: Record) -> Record:
         "score": float(p["score"]),
         **{"x": x, "y": y, "width": width, "height": height},
         "has_mask": bool(p.get("segmentation")),
+        "mask_area": p.get("mask_area"),
     }
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.shared_folder import COCO_SUBSET
 
-_SHARED = os.environ.get("LABEL_QUALITY_SHARED") or Path(__file__).parents[4] / "shared"
-FOLDER = Path(_SHARED) / "data" / "coco_val2017_subset"
+FOLDER = COCO_SUBSET
 MODELS = ("yolov7-seg", "yolov5s-seg")
 
 needs_coco = pytest.mark.skipif(

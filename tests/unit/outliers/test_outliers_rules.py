@@ -10,20 +10,25 @@ import pytest
 from helpers.metric_values import database, metric, schema_rows, table
 
 from label_quality.outliers import MODERATE, SEVERE, build_outliers
+from label_quality.outliers.build import Rule
 from label_quality.registry import Metric
 
 N = 10_000
 SHARE = {"low": 0, "high": 1}
 
 
-def outliers(values: Any, judged: Metric, categories: Any = None) -> list[dict[str, Any]]:
+def outliers(
+    values: Any, judged: Metric, categories: Any = None, *, robust_only: bool = False
+) -> list[dict[str, Any]]:
     """The rows of table outliers for labels with these values."""
     keys = {} if categories is None else {"category_id": categories}
     names = {int(c): f"category {c}" for c in np.unique(categories)} if keys else None
     con = database(
         ("annotation_metrics", table("annotation", {"value": values}, **keys)), names=names
     )
-    return schema_rows(con, "outliers", build_outliers(con, ["annotation"], [judged])["outliers"])
+    rules: list[Rule] = ["robust"] if robust_only else ["robust", "encord"]
+    queries = build_outliers(con, ["annotation"], [judged], rules)
+    return schema_rows(con, "outliers", queries["outliers"])
 
 
 def flagged(rows: list[dict[str, Any]], rule: str = "robust") -> set[int]:
@@ -176,6 +181,29 @@ def test_sizes_of_photographs_are_clumped_and_not_unusual() -> None:
 @pytest.mark.parametrize("values", [np.full(N, 7.0), np.r_[np.zeros(N // 2), np.ones(N // 2)]])
 def test_values_without_a_spread(values: Any) -> None:
     assert flagged(outliers(values, metric())) == set()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_side_without_a_spread_is_not_judged(sign: int) -> None:
+    """45 % of the sizes are the median, a tenth lies on one side of it: nothing says how far that side may reach."""
+    logarithms = np.zeros(N)
+    logarithms[: N // 10] = np.random.default_rng(6).uniform(-9, -1, N // 10)
+    logarithms[-(45 * N // 100) :] = np.random.default_rng(7).uniform(0.1, 0.5, 45 * N // 100)
+    assert outliers(np.exp(sign * logarithms), metric(scale="log", low=0), robust_only=True) == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("scale", ["log", "linear"])
+def test_an_outlier_always_has_a_score_beyond_a_bound(seed: int, scale: Any) -> None:
+    """Values in clumps and with ties, by category: where there is a row, its score says how far out it lies."""
+    rng = np.random.default_rng(seed)
+    values = rng.choice(rng.lognormal(3, 1, 6).round(1), 3000)
+    values[rng.integers(0, 3000, 200)] = rng.lognormal(3, 3, 200)
+    judged = metric(scale=scale, low=0, per_category=True)
+    for r in outliers(values, judged, rng.integers(0, 4, 3000), robust_only=True):
+        assert r["score"] >= MODERATE - 1e-9
+        low, high = (r["low"], r["high"])
+        assert (low is not None and r["value"] < low) or (high is not None and r["value"] > high)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 19])

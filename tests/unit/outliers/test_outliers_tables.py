@@ -22,7 +22,8 @@ def ordinary(**planted: float) -> np.ndarray:
 
 def built(con: Any, *args: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     queries = build_outliers(con, *args)
-    assert queries.keys() == {"outliers", "outlier_summary"}
+    assert queries.keys() == {"outliers", "outlier_bounds", "outlier_summary"}
+    schema_rows(con, "outlier_bounds", queries.pop("outlier_bounds"))
     return tuple(schema_rows(con, name, sql) for name, sql in queries.items())  # type: ignore[return-value]
 
 
@@ -102,6 +103,51 @@ def test_crowds_and_controls_are_not_judged() -> None:
     )
     assert rows == []
     assert {(r["metric"], r["objects"]) for r in summary} == {("value", N - 1), (None, N - 1)}
+
+
+def test_the_bounds_name_the_outliers_of_both_rules() -> None:
+    """Whoever asks for the objects outside of the bounds of ``outlier_bounds`` gets the rows, and the counts, of each rule."""
+    rng = np.random.default_rng(3)
+    size = 3 * N
+    con = database(
+        (
+            "annotation_metrics",
+            table(
+                "annotation",
+                {"value": rng.standard_t(2, size), "share": rng.beta(0.5, 3, size)},
+                category_id=np.repeat([1, 2, 3], [N, 2 * N - 10, 10]),
+            ),
+        ),
+        names={1: "cat", 2: "dog", 3: "owl"},
+    )
+    judged = [metric(per_category=True), metric("share", bad="high", low=0, high=1)]
+    queries = build_outliers(con, ["annotation"], judged, ["robust", "encord"])
+    for name, sql in queries.items():
+        schema_rows(con, name, sql)
+    for name in ("value", "share"):
+        for rule in ("robust", "encord"):
+            asked = f"""
+                select annotation_id, case when {name} < severe_low or {name} > severe_high then 'severe' else 'moderate' end
+                from annotation_metrics m join categories c using (batch, category_id)
+                join outlier_bounds b on b.metric = '{name}' and b.rule = '{rule}' and b.kind = 'annotation'
+                  and b.category_name is not distinct from case when exists (
+                    from outlier_bounds o where o.metric = b.metric and o.rule = b.rule and o.category_name = c.name
+                  ) then c.name end
+                where {name} < low or {name} > high order by all"""
+            found = con.execute(asked).fetchall()
+            assert (
+                found
+                == con.execute(
+                    f"select annotation_id, severity from outliers where metric = '{name}' and rule = '{rule}' order by all"
+                ).fetchall()
+            )
+            counts = con.execute(
+                f"select moderate + severe from outlier_summary where metric = '{name}' and rule = '{rule}'"
+            ).fetchall()
+            assert counts == [(len(found),)]
+    assert con.execute(
+        "select category_name, group_name from outlier_bounds where metric = 'value' and rule = 'robust' order by all"
+    ).fetchall() == [("cat", "cat"), ("dog", "dog"), ("owl", None), (None, None)]
 
 
 def test_no_objects_at_all() -> None:

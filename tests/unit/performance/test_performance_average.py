@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import coco_subset, cocoeval
 from performance_tools import matched
+from pycocotools import mask as mask_api
 
 from label_quality.performance.average import AREAS, averages
 from label_quality.performance.load import load
@@ -51,6 +52,25 @@ def test_what_is_rare(seed):
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_rare_with_masks(seed):
     compare(*cocoeval.with_masks(*cocoeval.scene(seed, images=8)), "segm")
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+def test_results_with_masks_alone(iou_type):
+    """Their boxes are those of the masks, and their size is that of the mask: an octagon of 36 × 36 is a small object."""
+    document, results = cocoeval.with_masks(*cocoeval.scene(3, images=16))
+    masks = [r["segmentation"] for r in results]
+    alone = [{k: v for k, v in r.items() if k != "bbox"} for r in results]
+    read = [
+        {**r, "bbox": mask_api.toBbox(m).tolist(), "mask_area": float(mask_api.area(m))}
+        for r, m in zip(alone, masks, strict=True)
+    ]
+    mine = averages(load(matched(document, read), "m", iou_type))
+    theirs = cocoeval.evaluated(document, alone, iou_type).eval
+    same(mine.precision, theirs["precision"][..., 2].transpose(3, 0, 2, 1))
+    same(mine.recall, theirs["recall"].transpose(2, 3, 0, 1))
+    by_box = [{k: v for k, v in r.items() if k != "mask_area"} for r in read]
+    other = averages(load(matched(document, by_box), "m", iou_type))
+    assert not np.array_equal(other.precision, mine.precision, equal_nan=True)
 
 
 @pytest.mark.parametrize("seed", range(4))

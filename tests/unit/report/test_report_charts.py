@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from xml.etree import ElementTree
 
 import pytest
@@ -40,6 +41,21 @@ def test_lines_go_from_the_lower_left_to_the_upper_right() -> None:
     assert x1 - x0 == y0 - y1 > 100
     (band,) = root.iter("polygon")
     assert len(band.attrib["points"].split()) == 4
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1), st.text("0123456789.e-", min_size=1, max_size=9)), min_size=2
+    )
+)
+def test_the_texts_of_ticks_stand_apart(ticks: list[tuple[float, str]]) -> None:
+    ticks = [(0.0, "0"), *sorted(ticks), (1.0, "0.000123")]
+    root = parsed(lines([Line("a", [(0, 0)])], "title", x_name="x", y_name="y", ticks=ticks))
+    shown = [t for t in root.iter("text") if t.attrib["class"] == "tick x"]
+    assert (shown[0].text, shown[-1].text) == ("0", "0.000123")
+    for one, other in itertools.pairwise(shown):
+        half = 6 * (len(one.text or "") + len(other.text or "")) / 2  # a digit is about 6 px wide
+        assert float(other.attrib["x"]) - float(one.attrib["x"]) > half
 
 
 def test_a_cell_names_itself_and_its_share() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -72,26 +73,53 @@ def published(con: duckdb.DuckDBPyConnection, *, overall: bool = True) -> duckdb
         for name, sql in tables.items():
             con.execute(f"insert into {name} by name {sql}")
     for view in views():
-        con.execute(f"create temp view {view.name} as {view.select}")
+        con.execute(f"create or replace view {view.name} as {view.select}")
     return con
 
 
-def audited(name: str = "cat", **files: str) -> duckdb.DuckDBPyConnection:
-    images, labels, seen = ordinary(12)
-    images = [i | {"file_state": "ok", **files} for i in images]
-    categories = [{**c, "name": name} if c["id"] == 1 else c for c in CATEGORIES]
-    con = batch.audit(batch.database(images, labels[2:], seen, categories))
-    columns = [c.name for c in TABLES["annotation_metrics"].columns]
-    known = {"batch", "annotation_id", "image_id", "category_id", "iscrowd"}
-    chosen = ", ".join(
-        c if c in known else "width * height" if c == "area" else "null" for c in columns
-    )
-    con.execute(f"insert into annotation_metrics select {chosen} from annotations")
-    return con
+class Audited:
+    """Databases of one audit, published: it is made once for each name of the first category, and copied for each test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, name: str = "cat", **files: str) -> duckdb.DuckDBPyConnection:
+        con = duckdb.connect(config={"threads": 2})
+        self._copy(con, self._made(name), "made", "memory")
+        for column, value in files.items():
+            con.execute(f"update images set {column} = ?", [value])
+        return con
+
+    @functools.cache  # noqa: B019  as long as the module's tests run
+    def _made(self, name: str) -> Path:
+        images, labels, seen = ordinary(12)
+        images = [i | {"file_state": "ok"} for i in images]
+        categories = [{**c, "name": name} if c["id"] == 1 else c for c in CATEGORIES]
+        con = batch.audit(batch.database(images, labels[2:], seen, categories))
+        columns = [c.name for c in TABLES["annotation_metrics"].columns]
+        known = {"batch", "annotation_id", "image_id", "category_id", "iscrowd"}
+        chosen = ", ".join(
+            c if c in known else "width * height" if c == "area" else "null" for c in columns
+        )
+        con.execute(f"insert into annotation_metrics select {chosen} from annotations")
+        file = self._folder / f"{len(list(self._folder.iterdir()))}.duckdb"
+        self._copy(published(con), file, "memory", "made")
+        return file
+
+    @staticmethod
+    def _copy(con: duckdb.DuckDBPyConnection, file: Path, source: str, target: str) -> None:
+        con.execute(f"attach '{file}' as made")
+        con.execute(f"copy from database {source} to {target}")
+        con.execute("detach made")
 
 
-def test_a_page_of_an_audit() -> None:
-    page = check(render_report(published(audited()), {}))
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    return Audited(tmp_path_factory.mktemp("audited"))
+
+
+def test_a_page_of_an_audit(audited: Audited) -> None:
+    page = check(render_report(audited(), {}))
     for heading in (
         "Estimated label-error rates",
         "The first findings of each type",
@@ -105,8 +133,8 @@ def test_a_page_of_an_audit() -> None:
     assert page.count("no picture") == page.count('<figure class="tile">') > 0
 
 
-def test_figures_are_those_of_the_tables() -> None:
-    con = published(audited())
+def test_figures_are_those_of_the_tables(audited: Audited) -> None:
+    con = audited()
     page = render_report(con, {})
     rate = con.execute(
         "select rate from overall_error_rates where error_type = 'any' and category_name is null"
@@ -121,15 +149,15 @@ def test_figures_are_those_of_the_tables() -> None:
     assert worst.replace("'", "&#39;") in page
 
 
-def test_names_are_escaped() -> None:
-    page = check(render_report(published(audited(NASTY, file_name=f"{NASTY}.jpg")), {}))
+def test_names_are_escaped(audited: Audited) -> None:
+    page = check(render_report(audited(NASTY, file_name=f"{NASTY}.jpg"), {}))
     assert "onerror=alert" in page
     assert "<img src=x" not in page
 
 
-def test_pictures_stand_in_the_page(tmp_path: Path) -> None:
+def test_pictures_stand_in_the_page(audited: Audited, tmp_path: Path) -> None:
     Image.new("RGB", (640, 480), "white").save(tmp_path / "one.jpg")
-    page = check(render_report(published(audited(file_name="one.jpg")), {batch.BATCH: tmp_path}))
+    page = check(render_report(audited(file_name="one.jpg"), {batch.BATCH: tmp_path}))
     assert "no picture" not in page
     assert page.count("data:image/jpeg;base64,") == page.count('<figure class="tile">') > 0
     assert str(tmp_path) not in page
@@ -137,17 +165,19 @@ def test_pictures_stand_in_the_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("state", ["missing", "unsafe_name", "unreadable", "not_checked"])
-def test_only_files_that_ingest_found_good_are_opened(tmp_path: Path, state: str) -> None:
+def test_only_files_that_ingest_found_good_are_opened(
+    audited: Audited, tmp_path: Path, state: str
+) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
     Image.new("RGB", (640, 480)).save(tmp_path / "secret.jpg")
-    con = published(audited(file_name="../secret.jpg", file_state=state))
+    con = audited(file_name="../secret.jpg", file_state=state)
     assert "data:image/jpeg" not in render_report(con, {batch.BATCH: folder})
 
 
-def test_a_file_that_is_damaged_since(tmp_path: Path) -> None:
+def test_a_file_that_is_damaged_since(audited: Audited, tmp_path: Path) -> None:
     (tmp_path / "one.jpg").write_bytes(b"not a picture")
-    page = check(render_report(published(audited(file_name="one.jpg")), {batch.BATCH: tmp_path}))
+    page = check(render_report(audited(file_name="one.jpg"), {batch.BATCH: tmp_path}))
     assert "no picture" in page
 
 
@@ -169,14 +199,14 @@ def test_an_empty_batch_is_a_page_of_sentences() -> None:
     assert "<svg" not in page
 
 
-def test_models_are_judged_and_named_as_simulated() -> None:
+def test_models_are_judged_and_named_as_simulated(audited: Audited) -> None:
     con = audited()
     build_outcomes(con)
     for name in ("prediction_outcomes", "label_outcomes"):
         con.execute(f"insert into {name} by name from new_{name}")
     for name, sql in (build_performance(con) | build_relations(con)).items():
         con.execute(f"insert into {name} by name {sql}")
-    page = check(render_report(published(con), {}))
+    page = check(render_report(con, {}))
     (ap,) = con.execute(
         """select value from performance where category_name is null and iou_type = 'bbox' and metric = 'AP50'
            and area = 'all' and max_dets = 100"""

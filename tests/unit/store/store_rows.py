@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from label_quality.schema import TABLES
 from label_quality.store import BatchRun, Store
+from label_quality.store.reviews import Entry
 
 _CONSTANTS: dict[str, Any] = {
     "BIGINT": 1,
@@ -18,6 +20,7 @@ _CONSTANTS: dict[str, Any] = {
     "BOOLEAN": False,
     "BIGINT[]": [1],
     "VARCHAR[]": ["a"],
+    "FLOAT[]": [0.5],
 }
 
 # What each step reads and writes. Tables that are not named here are written by a last step that reads nothing.
@@ -36,9 +39,17 @@ STEPS: list[tuple[list[str], list[str]]] = [
     ),
     (
         ["images", "categories"],
-        ["models", "imported_predictions", "prediction_masks", "quarantined_predictions"],
+        [
+            "imported_models",
+            "imported_predictions",
+            "imported_prediction_masks",
+            "quarantined_predictions",
+        ],
     ),
-    (["imported_predictions"], ["predictions"]),
+    (
+        ["imported_models", "imported_predictions", "imported_prediction_masks"],
+        ["models", "predictions", "prediction_masks"],
+    ),
     (["quarantined_labels", "quarantined_predictions"], ["quarantine"]),
     (["annotations"], ["annotation_pairs"]),
     (["annotations", "predictions"], ["prediction_overlaps"]),
@@ -90,6 +101,8 @@ def content(table: str, batch: str, marker: str) -> pa.Table:
         "imported_predictions": {"model": ["m"], "prediction_id": [0]},
         "models": {"model": ["m"], "predictions_kept": [1]},
         "prediction_overlaps": {"model": ["m"], "assigned": [True], "same_category": [True]},
+        "annotation_metrics": {"annotation_id": [1], "area": [500.0]},
+        "image_metrics": {"image_id": [1], "nearest_image_id": [2], "nearest_distance": [0]},
         "error_rates": {"error_type": ["any"], "rate": [0.2], "judged": [True]},
     }
     return rows(table, batch, **ids.get(table, {}))
@@ -110,10 +123,70 @@ def write_steps(
             run.write(table, content(table, batch, marker or run_id))
 
 
+OVERALL: dict[str, dict[str, list[Any]]] = {
+    "outliers": {
+        "kind": ["annotation", "image"],
+        "metric": ["area", "width"],
+        "rule": ["robust", "robust"],
+        "score": [4.0, 9.0],
+    },
+    "outlier_bounds": {
+        "kind": ["annotation"],
+        "metric": ["area"],
+        "rule": ["encord"],
+        "low": [1.0],
+        "high": [100.0],
+        "severe_high": [400.0],
+    },
+    "performance": {
+        "iou_type": ["bbox"] * 3,
+        "metric": ["AP", "AP50", "AP"],
+        "category_name": [None, None, "cat"],
+        "area": ["all"] * 3,
+        "max_dets": [100] * 3,
+        "value": [0.25, 0.5, 0.75],
+    },
+    "confusion": {
+        "iou_type": ["bbox"] * 2,
+        "category_name": ["cat", "cat"],
+        "predicted_category_name": ["cat", "dog"],
+        "count": [9, 3],
+    },
+    "metric_importance": {"metric": ["area", "random"], "importance": [0.5, 0.0]},
+    "performance_by_metric": {"target": ["annotation"]},
+}
+
+
+def refresh(store: Store) -> None:
+    """Write the tables over all batches that are named in `OVERALL`, and publish."""
+
+    def made_up(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+        for name, columns in OVERALL.items():
+            con.register(f"_{name}", rows(name, **columns))
+        return {name: f"from _{name}" for name in OVERALL}
+
+    with store.connect() as con:
+        store.write_overall(con, [made_up])
+
+
 def audit(store: Store, batch: str, run_id: str) -> None:
     """Write all tables of a batch and commit them."""
     write_steps(store, batch, run_id)
     store.commit(batch, run_id)
+
+
+def add_verdict(store: Store, batch: str = "b1", **fields: Any) -> Entry:
+    """Append a verdict to the log: on the finding f1, a missing label, unless `fields` say otherwise."""
+    about: dict[str, Any] = {
+        "author": "ann",
+        "batch": batch,
+        "image_id": 3,
+        "error_type": "missing",
+    }
+    about |= {"finding_id": "f1", "category_id": 1, "verdict": "accept"}
+    about |= dict.fromkeys(("x", "y", "width", "height"), 0.5)
+    with closing(store.review_log()) as log:
+        return log.add([Entry(action="verdict", **about | fields)])[0]
 
 
 def markers(database: Path) -> dict[str, set[str]]:

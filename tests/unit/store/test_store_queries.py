@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from store_rows import audit
+from store_rows import add_verdict, audit, refresh
 
 from label_quality.store import Store
 from label_quality.store.views import views
@@ -21,12 +21,14 @@ QUERIES = {title: re.findall(r"```sql\n(.*?)```", body, re.DOTALL) for title, bo
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(tmp_path_factory.mktemp("root"))
     audit(store, "b1", "r1")
+    add_verdict(store, verdict="unsure")
     store.publish()
+    refresh(store)
     return store.database
 
 
-def test_there_are_ten_questions_with_a_query_each() -> None:
-    assert [title.split(".")[0] for title in QUERIES][:10] == [str(i) for i in range(1, 11)]
+def test_the_questions_are_numbered_and_have_a_query_each() -> None:
+    assert [title.split(".")[0] for title in QUERIES][:18] == [str(i) for i in range(1, 19)]
     assert all(len(found) == 1 for found in QUERIES.values())
 
 
@@ -62,6 +64,13 @@ def test_what_the_views_say_of_a_known_batch(database: Path) -> None:
             ("SELECT error_type, likely_errors FROM findings_by_type", [("missing", 1), ("wrong_class", 1), ("spurious", 0)]),
             ("SELECT DISTINCT category, labels FROM findings_by_category", [("cat", 2)]),
             ("SELECT image_id, labels, error_types FROM worst_images", [(3, 0, ["missing"]), (1, 1, ["wrong_class"]), (2, 1, ["spurious"])]),
+            ("SELECT error_type, looked_at, undecided, yield FROM review_progress WHERE looked_at > 0", [("missing", 1, 1, None)]),
+            ("SELECT finding_id, verdict, authors FROM finding_verdicts", [("f1", "unsure", ["ann"])]),
+            ("SELECT kind, metric, file_name FROM unusual", [("image", "width", "r1-1.jpg"), ("annotation", "area", "r1-1.jpg")]),
+            ("SELECT file_name, nearest_file_name, nearest_distance FROM look_alikes", [("r1-1.jpg", "r1-2.jpg", 0)]),
+            ("SELECT AP, AP50, AP75 FROM model_performance", [(0.25, 0.5, None)]),
+            ("SELECT category, AP FROM category_performance", [("cat", 0.75)]),
+            ("SELECT labelled_as, taken_for, count FROM taken_for", [("cat", "dog", 3)]),
             ("SELECT records FROM quarantine_reasons", [(1,)]),
             ("SELECT records FROM ingest_warnings_by_issue", [(1,)]),
         ]:  # fmt: skip

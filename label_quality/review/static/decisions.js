@@ -1,0 +1,109 @@
+// Decisions are shown at once and written in the background, one after the other for each finding; what the server does
+// not take is rolled back, and said. Nothing is drawn here.
+import { author, post } from "./shell.js";
+import { nameOf } from "./list.js";
+
+export class Decisions {
+  /** onchange(finding): it looks otherwise now. onrefused(finding, error): it was rolled back. */
+  constructor({ onchange, onwritten, onrefused }) {
+    Object.assign(this, { onchange, onwritten, onrefused });
+    this.done = []; // what this browser decided, for undo: {finding | drawn, seq: promise}
+    this.queues = new Map(); // name of the finding → promise of its last write
+    this.pending = 0;
+  }
+
+  /** Decides on a finding; `fix` only where it is not the suggested one. */
+  async decide(finding, verdict, fix = null, note = "") {
+    await this.#write([{ finding, fix }], verdict, note);
+  }
+
+  /** One verdict on many findings, written in one post: all or none. */
+  async decideMany(findings, verdict) {
+    await this.#write(findings.map((finding) => ({ finding, fix: null })), verdict, "");
+  }
+
+  async #write(things, verdict, note) {
+    const who = await author();
+    if (!who) return;
+    const names = things.map(({ finding }) => nameOf(finding));
+    const marks = things.map(({ finding }) => this.#mark(finding, verdict, who));
+    const decisions = things.map(({ finding, fix }) => ({
+      batch: finding.batch, finding_id: finding.finding_id, shown: finding.content_hash, verdict, fix, note: note || null,
+    }));
+    const before = Promise.allSettled(names.map((n) => this.queues.get(n)));
+    const written = before.then(() => post("/api/decisions", { author: who, decisions }));
+    for (const name of names) this.queues.set(name, written);
+    const steps = things.map(({ finding }, k) => ({ finding, seq: written.then((answer) => answer.seqs[k]) }));
+    for (const step of steps) step.seq.catch(() => {});
+    const entry = { steps, before: marks };
+    this.done.push(entry);
+    await this.#settle(written, () => {
+      this.done = this.done.filter((d) => d !== entry);
+      for (const mark of marks) this.#unmark(mark);
+    }, things[0].finding);
+  }
+
+  /** A verdict of its own, about no finding: an object that was drawn, or a label that was changed. */
+  async add(decision, { apply, revert }) {
+    const who = await author();
+    if (!who) return;
+    apply(who);
+    const written = post("/api/decisions", { author: who, decisions: [{ ...decision, verdict: "accept" }] });
+    const seq = written.then((answer) => answer.seqs[0]);
+    seq.catch(() => {});
+    const entry = { steps: [{ seq, revert }], before: [] };
+    this.done.push(entry);
+    await this.#settle(written, () => {
+      this.done = this.done.filter((d) => d !== entry);
+      revert();
+    }, null);
+  }
+
+  /** Undoes the last decision; without one of this page, the last one of this author. Returns what it was about. */
+  async undo() {
+    const who = await author();
+    if (!who) return null;
+    const entry = this.done.pop();
+    if (!entry) return post("/api/decisions/undo", { author: who });
+    for (const mark of entry.before) this.#unmark(mark);
+    for (const step of entry.steps) step.revert?.();
+    this.pending += 1;
+    try {
+      for (const step of entry.steps) await post("/api/decisions/undo", { author: who, seq: await step.seq });
+      this.onwritten();
+    } catch (error) {
+      this.onrefused(entry.steps[0].finding ?? null, error);
+    } finally {
+      this.pending -= 1;
+    }
+    return entry.steps[0].finding ?? {};
+  }
+
+  async #settle(written, rollBack, finding) {
+    this.pending += 1;
+    try {
+      await written;
+      this.onwritten();
+    } catch (error) {
+      rollBack();
+      this.onrefused(finding, error);
+    } finally {
+      this.pending -= 1;
+    }
+  }
+
+  #mark(finding, verdict, who) {
+    const mark = { finding, before: { status: finding.status, verdicts: finding.verdicts, mark: finding.mark } };
+    const others = (finding.verdicts ?? []).filter((v) => v.author !== who);
+    Object.assign(finding, { status: verdict, verdicts: [...others, { author: who, verdict, at: null }], mark });
+    this.onchange(finding);
+    return mark;
+  }
+
+  /** Back to what it was, unless something newer was decided on it. */
+  #unmark(mark) {
+    if (mark.finding.mark !== mark) return;
+    Object.assign(mark.finding, mark.before);
+    this.onchange(mark.finding);
+  }
+}

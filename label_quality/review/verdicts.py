@@ -1,0 +1,318 @@
+"""Decisions: verdicts, fixes, undo and tags go into the review log. What the page asks for is checked against what is there.
+
+A decision says what was shown (the hash of the label): when that has changed meanwhile it is refused, and nothing of the
+post is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from label_quality.review.answers import Database, Refused, answer, body_of
+from label_quality.review.database import Published, Row, View
+from label_quality.review.queue import find_many
+from label_quality.review.scenes import segmentations
+from label_quality.reviews import content_hash
+from label_quality.store.reviews import Entry, Fix, FixAction, Kind, Verdict
+
+router = APIRouter()
+
+_Masks = dict[tuple[str, str | None, int | None], Any]
+_MOST = 1000  # decisions in one post
+
+
+class AskedFix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fix as the page knows it: a mask is named by the prediction that it is taken from."""
+
+    action: FixAction
+    category_id: int | None = None
+    box: tuple[float, float, float, float] | None = None
+    model: str | None = None
+    prediction_id: int | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One verdict: on a finding, or, without one, on a label (annotation_id) or on an object that was drawn (neither).
+
+    `shown` is the content hash of the label as it was shown. Without a fix, accept takes the suggested one.
+    """
+
+    batch: str
+    verdict: Verdict
+    finding_id: str | None = None
+    image_id: int | None = None
+    annotation_id: int | None = None
+    shown: str | None = None
+    fix: AskedFix | None = None
+    note: str | None = None
+
+
+class Decisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is posted."""
+
+    author: str
+    decisions: list[Decision]
+
+
+class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`seq` is the entry to undo; without it the author's last one that counts."""
+
+    author: str
+    seq: int | None = None
+
+
+class Tagged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One thing that gets a tag."""
+
+    kind: Kind
+    batch: str
+    image_id: int
+    annotation_id: int | None = None
+    model: str | None = None
+    prediction_id: int | None = None
+
+
+class Tags(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A tag for many things, or, with `remove`, off them."""
+
+    author: str
+    tag: str
+    things: list[Tagged]
+    remove: bool = False
+
+
+@router.post("/api/decisions")
+async def decide(request: Request, db: Database) -> Response:
+    """Append verdicts, all or none; answers with the number of each entry. 409 when something has changed meanwhile."""
+    asked = await body_of(request, Decisions)
+    return answer(await run_in_threadpool(_decide, db, asked))
+
+
+@router.post("/api/decisions/undo")
+async def undo(request: Request, db: Database) -> Response:
+    """Undo an entry of the author's; answers with what it was about."""
+    asked = await body_of(request, Undo)
+    return answer(await run_in_threadpool(_undo, db, asked))
+
+
+@router.get("/api/tags")
+def tags(db: Database) -> Response:
+    """The tags that something has, and how many things."""
+    with db.view() as view:
+        return answer(
+            view.rows("select tag, count(*) as n from live.tags group by all order by n desc, tag")
+        )
+
+
+@router.post("/api/tags")
+async def tag(request: Request, db: Database) -> Response:
+    """Tag images, labels or predictions, or take a tag off them."""
+    asked = await body_of(request, Tags)
+    return answer(await run_in_threadpool(_tag, db, asked))
+
+
+def _decide(db: Published, asked: Decisions) -> dict[str, Any]:
+    if len(asked.decisions) > _MOST:
+        raise Refused(f"no more than {_MOST} decisions at once")
+    with db.view() as view:
+        keys = [(d.batch, d.finding_id) for d in asked.decisions if d.finding_id is not None]
+        findings = {
+            (r["batch"], r["finding_id"]): r for r in (find_many(view, keys) if keys else [])
+        }
+        models = {
+            r["batch"]: r["models"]
+            for r in view.rows(
+                "select batch, list(model order by model) as models from models group by all"
+            )
+        }
+        judged = [(d, _judged(view, d, findings)) for d in asked.decisions]
+    fixes = [_fix(d, about) for d, about in judged]
+    masks = _masks(db, [(d.batch, f) for (d, _), f in zip(judged, fixes, strict=True) if f])
+    try:
+        entries = [
+            _entry(asked.author, d, about, _made(fix, masks, d.batch), models.get(d.batch))
+            for (d, about), fix in zip(judged, fixes, strict=True)
+        ]
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    return {"seqs": [e.seq for e in db.log.add(entries)]}
+
+
+def _judged(view: View, decision: Decision, findings: dict[tuple[str, str], Row]) -> Row:
+    """What a decision is about: a finding, a label, or an image. Refused with 409 where it is not as it was shown."""
+    if decision.finding_id is not None:
+        found = findings.get((decision.batch, decision.finding_id))
+        if found is None:
+            raise Refused("This finding is no longer there: something new was published.", 409)
+    elif decision.annotation_id is not None:
+        found = view.row(
+            f"""select *, {content_hash("a")} as content_hash from annotations a
+                where batch = ? and annotation_id = ?""",
+            [decision.batch, decision.annotation_id],
+        )
+        if found is None:
+            raise Refused("This label is no longer there: something new was published.", 409)
+    else:
+        found = view.row(
+            "select * from images where batch = ? and image_id = ?",
+            [decision.batch, decision.image_id],
+        )
+        if found is None or decision.fix is None:
+            raise Refused("An object that was drawn needs its image and a fix.")
+    if found.get("annotation_id") is not None and decision.shown != found["content_hash"]:
+        raise Refused("This label has changed since it was shown.", 409)
+    return found
+
+
+def _fix(decision: Decision, about: Row) -> AskedFix | None:
+    if decision.verdict != "accept":
+        return None
+    if decision.fix is not None:
+        return decision.fix
+    if decision.finding_id is None:
+        raise Refused("Without a finding there is no suggested fix: say which one.")
+    box = tuple(about[f"suggested_{side}"] for side in _SIDES)
+    return AskedFix(
+        about["suggested_fix"],
+        about["suggested_category_id"],
+        None if None in box else box,
+        about["model"],
+        about["prediction_id"],
+    )
+
+
+def _masks(db: Published, fixes: Sequence[tuple[str, AskedFix]]) -> _Masks:
+    """The segmentation of each prediction that a fix takes its mask from, by batch, model and prediction."""
+    found: _Masks = {}
+    for batch in {b for b, _ in fixes}:
+        wanted = [
+            {"model": f.model, "prediction_id": f.prediction_id}
+            for b, f in fixes
+            if b == batch
+            and f.model is not None
+            and f.prediction_id is not None
+            and f.action in _TAKE_MASKS
+        ]
+        for row in segmentations(db, batch, [], wanted):
+            key = (batch, row["model"], row["prediction_id"])
+            found[key] = msgspec.json.decode(row["segmentation"])
+    return found
+
+
+_TAKE_MASKS = ("add", "change_box", "change_mask")
+
+
+def _made(fix: AskedFix | None, masks: _Masks, batch: str) -> Fix | None:
+    """The fix as the log keeps it: with its mask, and without what its action does not change."""
+    if fix is None:
+        return None
+    mask = masks.get((batch, fix.model, fix.prediction_id)) if fix.action in _TAKE_MASKS else None
+    if fix.action == "change_mask" and mask is None:
+        raise Refused("There is no mask of this prediction.", 409)
+    box = None if fix.action in ("remove", "change_class") else fix.box
+    category = None if fix.action == "remove" else fix.category_id
+    return Fix(fix.action, category, box, mask, fix.model, fix.prediction_id)
+
+
+def _entry(author: str, decision: Decision, about: Row, fix: Fix | None, models: Any) -> Entry:
+    judged: dict[str, Any] = {name: about.get(name) for name in _KEPT}
+    box = [about.get(side) for side in _SIDES]
+    if judged["annotation_id"] is None:  # what is judged is the object that should be there
+        judged |= {"error_type": "missing", "content_hash": None}
+        box = [about.get(f"suggested_{side}") for side in _SIDES]
+    if judged["other_annotation_id"] is None:
+        judged["other_content_hash"] = None
+    if decision.finding_id is None and decision.annotation_id is None and fix is not None:
+        judged["category_id"], box = fix.category_id, list(fix.box or box)
+    judged |= zip(_SIDES, box, strict=True)
+    return Entry(
+        author=author,
+        action="verdict",
+        batch=decision.batch,
+        image_id=about["image_id"],
+        finding_id=decision.finding_id,
+        verdict=decision.verdict,
+        fix=fix,
+        note=decision.note or None,
+        models=models,
+        **judged,
+    )
+
+
+_SIDES = ("x", "y", "width", "height")
+_KEPT = (
+    "error_type",
+    "category_id",
+    "annotation_id",
+    "content_hash",
+    "other_annotation_id",
+    "other_content_hash",
+    "rule_version",
+)
+
+
+def _undo(db: Published, asked: Undo) -> dict[str, Any]:
+    with db.view() as view:
+        # Undo follows the verdicts that stand now: what was decided again since is not brought back.
+        last = view.row(
+            """select seq, batch, image_id, attached_finding_id as finding_id from live.verdicts
+               where author = ? and (seq = ? or ? is null) order by seq desc limit 1""",
+            [asked.author, asked.seq, asked.seq],
+        )
+    if last is None and asked.seq is None:
+        raise Refused("There is nothing of yours to undo.", 409)
+    try:
+        db.log.undo(asked.seq or last["seq"], asked.author)  # type: ignore[index]
+    except ValueError as error:
+        raise Refused(str(error), 409) from None
+    return last or {}
+
+
+def _tag(db: Published, asked: Tags) -> dict[str, Any]:
+    if len(asked.things) > _MOST:
+        raise Refused(f"no more than {_MOST} things at once")
+    try:
+        entries = [
+            Entry(
+                author=asked.author,
+                action="untag" if asked.remove else "tag",
+                tag=asked.tag.strip(),
+                **msgspec.structs.asdict(t),
+            )
+            for t in asked.things
+        ]
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    with db.view() as view:
+        _check_there(view, asked.things)
+    return {"seqs": [e.seq for e in db.log.add(entries)]}
+
+
+def _check_there(view: View, things: Sequence[Tagged]) -> None:
+    """Refused where something that is to be tagged is not there."""
+    keys = [
+        [getattr(t, n) for t in things]
+        for n in ("kind", "batch", "image_id", "annotation_id", "model", "prediction_id")
+    ]
+    absent = view.row(
+        """with things as (
+             select unnest(?::varchar[]) as kind, unnest(?::varchar[]) as batch, unnest(?::bigint[]) as image_id,
+                    unnest(?::bigint[]) as annotation_id, unnest(?::varchar[]) as model, unnest(?::bigint[]) as prediction_id
+           )
+           select count(*) as n from things t
+           where (kind = 'image' and not exists (from images i where i.batch = t.batch and i.image_id = t.image_id))
+              or (kind = 'annotation' and not exists (
+                    from annotations a where a.batch = t.batch and a.image_id = t.image_id and a.annotation_id = t.annotation_id))
+              or (kind = 'prediction' and not exists (
+                    from predictions p where p.batch = t.batch and p.image_id = t.image_id and p.model = t.model
+                      and p.prediction_id = t.prediction_id))""",
+        keys,
+    )
+    if absent and absent["n"]:
+        raise Refused(f"{absent['n']} of these are no longer there.", 409)
