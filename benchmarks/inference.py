@@ -100,14 +100,13 @@ class Sides:
         return time.perf_counter() - start
 
     def reference(self) -> float:
-        """As torchvision's references/detection evaluates: one image at a time, four workers, masks encoded one by one."""
+        """As torchvision's references/detection evaluates: one image at a time, workers decode, masks encoded one by one."""
         start = time.perf_counter()
         loader = torch.utils.data.DataLoader(
             Decoder(self.images),
             batch_size=1,
-            num_workers=4,
+            num_workers=min(4, len(os.sched_getaffinity(0))),
             collate_fn=list,
-            multiprocessing_context="spawn",
         )
         for ((_, picture),) in loader:
             (found,) = self._forward([_float(picture).to(self.device)])
@@ -116,7 +115,7 @@ class Sides:
             boxes[:, 2:] -= boxes[:, :2]
             boxes.tolist(), found["scores"].tolist(), found["labels"].tolist()
             for mask in found["masks"] > 0.5:
-                coco_mask.encode(np.array(mask[0, :, :, np.newaxis], dtype=np.uint8, order="F"))
+                coco_mask.encode(np.asfortranarray(mask[0, :, :, None].numpy().astype(np.uint8)))
         return time.perf_counter() - start
 
     def ours(self, *, probe: bool = False, detect: bool = True) -> float:
@@ -275,7 +274,7 @@ Written by `python benchmarks/inference.py`; do not edit. The Mask R-CNN of `../
 {rows}
 - *Bare forward loop*: decoded pictures lie on the device, and nothing is done with what comes out. torchvision's forward pass
   pastes masks into pictures all the same, which is why it can be beaten.
-- *Reference loop*: as torchvision's `references/detection` evaluates, one image at a time with four workers, each mask encoded by itself.
+- *Reference loop*: as torchvision's `references/detection` evaluates, one image at a time while workers decode, each mask encoded by itself.
 - *label_quality*: from files to finished chunks on disk: decoded, run, masks as run lengths, Parquet.
 - *asking about labels too*: the same, and every label through the box and the mask head.
 

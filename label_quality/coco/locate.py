@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -66,33 +67,37 @@ def _fast(array: Array, key: str, wanted: Collection[Id]) -> Located:
         records, text = fast.decode(piece, decoder)
         start = array.document.position(piece) - 1  # the text has a bracket in front
         try:
-            ids = np.array([getattr(r, key) for r in records], dtype=np.int64)
+            ids = np.array(list(map(attrgetter(key), records)), dtype=np.int64)
         except OverflowError as error:
             raise Refused(str(error)) from error
         if len(ids):
             found.largest = max(found.largest, int(ids.max()))
             last = piece, start
-        hits = np.flatnonzero(np.isin(ids, integers))
-        if len(hits):
-            raws = _spans(text)
+        hits = np.flatnonzero(np.isin(ids, integers)).tolist()
+        if hits:
+            spans = _spans(text, hits)
             found.hits += [
-                Record(found.count + k, int(ids[k]), msgspec.json.decode(raws[k][2]), start + raws[k][0], start + raws[k][1])
-                for k in hits.tolist()
-            ]  # fmt: skip
+                Record(found.count + k, int(ids[k]), msgspec.json.decode(raw), start + a, start + b)
+                for k, (a, b, raw) in zip(hits, spans, strict=True)
+            ]
         found.count += len(ids)
     if last is not None:
         text = b"".join((b"[", last[0], b"]"))
-        _, end, raw = _spans(text)[-1]
+        _, end, raw = _spans(text, [-1])[0]
         found.last, found.end = msgspec.json.decode(raw), last[1] + end
     return found
 
 
-def _spans(text: bytes) -> list[tuple[int, int, msgspec.Raw]]:
-    """Start, end and bytes of each element of the list that `text` is."""
+def _spans(text: bytes, which: Sequence[int]) -> list[tuple[int, int, msgspec.Raw]]:
+    """Start, end and bytes of some elements of the list that `text` is."""
     base = np.frombuffer(text, dtype=np.uint8).ctypes.data
     raws = _decode_raw.decode(text)
-    starts = [np.frombuffer(memoryview(r), dtype=np.uint8).ctypes.data - base for r in raws]
-    return [(s, s + len(memoryview(r)), r) for s, r in zip(starts, raws, strict=True)]
+    spans = []
+    for raw in (raws[k] for k in which):
+        view = np.frombuffer(memoryview(raw), dtype=np.uint8)
+        start = view.ctypes.data - base
+        spans.append((start, start + len(view), raw))
+    return spans
 
 
 def _tolerant(array: Array, key: str, wanted: set[Id]) -> Located:
