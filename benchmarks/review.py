@@ -8,6 +8,7 @@ is one over HTTP on this machine, one at a time. Decisions go into a review log 
 from __future__ import annotations
 
 import argparse
+import functools
 import http.client
 import json
 import os
@@ -118,7 +119,10 @@ def _measure(options: argparse.Namespace, start: float) -> dict[str, Any]:
         for name, run in (_requests(client) | _requests_of_pages(client)).items()
     }
     if not options.no_browser:
-        results["first content in a browser"] = _times(_browser(), min(options.repeats, 8))
+        for name, run in _browser().items():
+            results["requests"][f"first content in a browser: {name}"] = _times(
+                run, min(options.repeats, 8)
+            )
     return results
 
 
@@ -243,24 +247,35 @@ def _requests_of_pages(client: Client) -> dict[str, Callable[[], Any]]:
     return asked
 
 
-def _browser() -> Callable[[], Any]:
+# Page, and what is content there.
+_CONTENT = {
+    "queue": ("/", ".panel .reason"),
+    "summary": ("/summary", ".tiles .tile"),
+    "explorer, labels": ("/explorer", ".tile-card"),
+    "explorer, predictions": ("/explorer?kind=prediction", ".tile-card"),
+    "performance": ("/performance", ".live .tile"),
+}
+
+
+def _browser() -> dict[str, Callable[[], Any]]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 (a measurement without a browser needs none)
 
     started = sync_playwright().start()
     path = next(p for n in ("/usr/lib/chromium/chromium", "chromium") if (p := shutil.which(n)))
     browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
 
-    def open_page() -> float:
+    def open_page(address: str, content: str) -> float:
         page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
         start = time.perf_counter()
-        page.goto(f"http://127.0.0.1:{PORT}/", wait_until="commit")
-        page.wait_for_selector(".panel .reason")
+        page.goto(f"http://127.0.0.1:{PORT}{address}", wait_until="commit")
+        page.wait_for_selector(content)
         seconds = time.perf_counter() - start
         page.context.close()
         return seconds
 
-    open_page()
-    return open_page
+    runs = {name: functools.partial(open_page, *where) for name, where in _CONTENT.items()}
+    runs["queue"]()  # the browser itself starts with its first page
+    return runs
 
 
 def _times(run: Callable[[], Any], repeats: int) -> dict[str, float]:
@@ -283,10 +298,7 @@ def _print(results: dict[str, Any]) -> None:
     print(
         f"command to address {results['start']:.2f} s, to the first page of the queue {results['start and first page']:.2f} s"
     )
-    rows = results["requests"] | {
-        "first content in a browser": results.get("first content in a browser")
-    }
-    for name, times in rows.items():
+    for name, times in results["requests"].items():
         if times:
             print(
                 f"{name:55} median {1000 * times['median']:5.0f} ms, 95th percentile {1000 * times['p95']:5.0f} ms of {times['n']}"

@@ -106,8 +106,8 @@ def _alike(text: bytes, taken: Taken, sizes: ImageSizes) -> Chunk | None:
     try:
         segments_ = segments.from_texts(texts, sound=False)
         fast.check_mask_keys(texts, segments_)
-    except Refused:  # what is odd about them is found out by whoever reads any text
-        return None
+    except (Refused, ValueError, RecursionError):
+        return None  # what is odd about them is found out by whoever reads any text
     all_ = np.ones(table.num_rows, dtype=bool)
     objects = Objects.labels(
         _placed(table["image_id"].to_numpy(), table["category_id"].to_numpy(), taken, sizes),

@@ -88,6 +88,8 @@ def cut(text: bytes) -> tuple[bytes, list[bytes]] | None:
     A record has two values in brackets, the box and the segmentation. That no bracket stood in a quoted text shows when
     what is left, and what was cut out, is read.
     """
+    if not text.isascii():
+        return None
     characters = np.frombuffer(text, dtype=np.uint8)
     folded = characters | 0x20  # a square bracket becomes a curly one
     brackets = np.flatnonzero((folded == ord("{")) | (folded == ord("}")))

@@ -83,11 +83,11 @@ def build_neighbours(con: DuckDBPyConnection, batch: str) -> Iterator[pa.Table]:
     """The rows of ``label_neighbours``, model by model. `con` shows ``label_features`` and ``annotations``."""
     models = con.execute("select distinct model from label_features order by model").fetchall()
     for (model,) in models:
-        rows = con.execute(
+        rows = con.sql(
             """select f.annotation_id, a.image_id, a.category_id, f.features
                from label_features f join annotations a using (annotation_id) where f.model = ?
                order by f.annotation_id""",
-            [model],
+            params=[model],
         ).to_arrow_table()
         yield _rows(batch, model, rows, _matrix(rows))
 

@@ -52,21 +52,21 @@ def paste(masks: Tensor, boxes: Tensor, size: tuple[int, int]) -> Runs:
 
 def to_rles(runs: Runs) -> list[dict[str, Any]]:
     """Each mask as pycocotools takes it, ``{"size": [height, width], "counts": bytes}``."""
+    if not runs.count:
+        return []
     height, width = runs.size
+    total = height * width
     edges = np.stack([runs.start, runs.end], axis=1).ravel()
     bounds = 2 * np.searchsorted(runs.mask, np.arange(runs.count + 1))
-    total = height * width
-    # Each mask's edges between 0 and the number of pixels: their differences are its counts.
-    framed = np.insert(edges, np.repeat(bounds, 2)[1:-1], np.tile([total, 0], runs.count + 1)[1:-1])
-    counts = np.diff(framed, prepend=0) if runs.count else framed
-    firsts = bounds[:-1] + 2 * np.arange(runs.count) if runs.count else bounds[:0]
-    listed = [part[1:].tolist() for part in np.split(counts, firsts[1:])] if runs.count else []
+    # The edges of each mask between 0 and the number of pixels: their differences are its counts.
+    places = np.repeat(bounds, 2)[1:-1]
+    framed = np.insert(edges, places, np.tile([0, total], runs.count))
+    firsts = bounds[:-1] + 2 * np.arange(runs.count)
+    counts = [np.diff(part).tolist() for part in np.split(framed, firsts[1:])]
+    # As pycocotools writes it: a mask that holds the last pixel ends with that run.
+    ended = [c[:-1] if c[-1] == 0 else c for c in counts]
     size = [height, width]
-    return (
-        coco_mask.frPyObjects([{"size": size, "counts": c} for c in listed], *size)
-        if listed
-        else []
-    )
+    return coco_mask.frPyObjects([{"size": size, "counts": c} for c in ended], *size)  # type: ignore[no-any-return]
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request
@@ -10,9 +10,12 @@ from starlette.responses import Response
 
 from label_quality.review import charts, items, likeness, overview
 from label_quality.review.answers import Database, answer
+from label_quality.review.database import View
 from label_quality.review.items import Page, sort_metric
+from label_quality.review.kept import once
 from label_quality.review.kinds import KINDS, SORTED_BY, Kind, metrics_of
 from label_quality.review.likeness import looking_model
+from label_quality.review.outcomes import counts as counts_of_outcomes
 from label_quality.review.outcomes import first_model
 from label_quality.review.pages import render
 
@@ -36,29 +39,22 @@ def explorer(request: Request) -> Response:
 def known(db: Database) -> Response:
     """What can be asked for: metrics of each kind, models, which things there are."""
     with db.view() as view:
-        return answer(
-            {
-                "metrics": {
-                    k: [msgspec.to_builtins(m) for m in metrics_of(view, k)] for k in KINDS
-                },
-                "sorted_by": SORTED_BY,
-                "models": [
-                    r["model"]
-                    for r in view.rows("select distinct model from models order by model")
-                ],
-                "first_model": first_model(view),
-                "looking_model": looking_model(view),
-                "masks": bool(
-                    view.row(
-                        "select 1 as there from label_outcomes where iou_type = 'segm' limit 1"
-                    )
-                ),
-                "batches": [
-                    r["batch"] for r in view.rows("select batch from batches order by batch")
-                ],
-                "generation": view.generation,
-            }
-        )
+        return answer(once(view, "known", lambda: _known(view)))
+
+
+def _known(view: View) -> dict[str, Any]:
+    models = view.rows("select distinct model from models order by model")
+    batches = view.rows("select batch from batches order by batch")
+    return {
+        "metrics": {k: [msgspec.to_builtins(m) for m in metrics_of(view, k)] for k in KINDS},
+        "sorted_by": SORTED_BY,
+        "models": [r["model"] for r in models],
+        "first_model": first_model(view),
+        "looking_model": looking_model(view),
+        "masks": bool(counts_of_outcomes(view, "annotation", "segm", "")),
+        "batches": [r["batch"] for r in batches],
+        "generation": view.generation,
+    }
 
 
 @router.get("/api/explorer/items")

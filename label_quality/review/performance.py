@@ -19,8 +19,9 @@ from label_quality.performance.load import IOU_TYPES, models
 from label_quality.report import read
 from label_quality.review import charts, outcomes, performance_data
 from label_quality.review.answers import Database, Refused, answer
-from label_quality.review.database import Published
+from label_quality.review.database import Published, View
 from label_quality.review.judged import Subject, judged
+from label_quality.review.kept import once
 from label_quality.review.pages import render
 
 router = APIRouter()
@@ -43,27 +44,23 @@ def performance(request: Request) -> Response:
 def which(db: Database) -> Response:
     """What can be asked about: models by boxes and by masks, batches; COCO's figures as published; metrics."""
     with db.view() as view:
-        known = read.models(view.rows)
-        return answer(
-            {
-                "models": known,
-                "by": {by: models(view.con, by) for by in IOU_TYPES},
-                "batches": [
-                    r["batch"] for r in view.rows("select batch from batches order by batch")
-                ],
-                "categories": [
-                    r["name"]
-                    for r in view.rows("select distinct name from categories order by name")
-                ],
-                "scores": [
-                    f"{metric}{'' if area == 'all' else f' {area}'}" for metric, area in read.SCORES
-                ],
-                "metrics": performance_data.judged_metrics(view),
-                "slider": [float(SLIDER[0]), float(SLIDER[-1])],
-                "confusion": {"iou": CONFUSION_IOU, "score": CONFUSION_SCORE},
-                "generation": view.generation,
-            }
-        )
+        return answer(once(view, "judged models", lambda: _known(view)))
+
+
+def _known(view: View) -> dict[str, Any]:
+    categories = view.rows("select distinct name from categories order by name")
+    batches = view.rows("select batch from batches order by batch")
+    return {
+        "models": read.models(view.rows),
+        "by": {by: models(view.con, by) for by in IOU_TYPES},
+        "batches": [r["batch"] for r in batches],
+        "categories": [r["name"] for r in categories],
+        "scores": [f"{m}{'' if area == 'all' else f' {area}'}" for m, area in read.SCORES],
+        "metrics": performance_data.judged_metrics(view),
+        "slider": [float(SLIDER[0]), float(SLIDER[-1])],
+        "confusion": {"iou": CONFUSION_IOU, "score": CONFUSION_SCORE},
+        "generation": view.generation,
+    }
 
 
 @router.get("/api/performance/scores")
@@ -183,6 +180,7 @@ def warm(published: Published) -> None:
         for kind in outcomes.OUTCOMES:
             outcomes.with_outcomes(view, kind, "bbox", "")
         judged(view, Subject(model))
+        once(view, "judged models", lambda: _known(view))
 
 
 def _subjects(texts: list[str], by: By) -> list[Subject]:

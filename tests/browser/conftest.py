@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browser_roots import coco_root, demo_root
+from browser_server import Served, own_root, serving
 from helpers.coco_subset import FOLDER
-
-from label_quality.review.app import create_app
-from label_quality.settings import Settings
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed: no test in a browser"
@@ -58,52 +51,6 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-class Served:
-    """An application that listens on this machine."""
-
-    def __init__(self, root: Path, token: str | None = None) -> None:
-        self.root = root
-        self.app = create_app(Settings(root=str(root)), token)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        config = uvicorn.Config(self.app, host="127.0.0.1", port=self.port, log_level="error")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        self._thread.start()
-        end = time.monotonic() + 30
-        while not self._server.started and time.monotonic() < end:
-            time.sleep(0.02)
-        assert self._server.started
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._server.force_exit = True
-        self._thread.join(20)
-
-
-@contextmanager
-def serving(root: Path, token: str | None = None) -> Iterator[Served]:
-    served = Served(root, token)
-    served.start()
-    try:
-        yield served
-    finally:
-        served.stop()
-
-
-def _own(root: Path, folder: Path) -> Path:
-    """A root that shares all but the review log with `root`."""
-    folder.mkdir()
-    for entry in root.iterdir():
-        if entry.name not in ("readers", "reviews.db"):
-            (folder / entry.name).symlink_to(entry)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def _demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return demo_root(tmp_path_factory.mktemp("demo"))
@@ -119,14 +66,14 @@ def _coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def server(_demo: Path, tmp_path: Path) -> Iterator[Served]:
     """The demo, with an empty review log."""
-    with serving(_own(_demo, tmp_path / "root")) as served:
+    with serving(own_root(_demo, tmp_path / "root")) as served:
         yield served
 
 
 @pytest.fixture
 def coco_server(_coco: Path, tmp_path: Path) -> Iterator[Served]:
     """The COCO subset, with an empty review log."""
-    with serving(_own(_coco, tmp_path / "root")) as served:
+    with serving(own_root(_coco, tmp_path / "root")) as served:
         yield served
 
 

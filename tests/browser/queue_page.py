@@ -47,6 +47,10 @@ class QueuePage:
     def toast(self, text: str) -> None:
         self.page.wait_for_selector(f".toast:has-text('{text}')")
 
+    def counted(self, text: str) -> None:
+        """Wait until the bar above says so: it is brought up to date a moment after a decision."""
+        self.page.wait_for_selector(f".progress-text:has-text('{text}')")
+
     def fix(self) -> str:
         return str(self.page.inner_text(".fix h3"))
 

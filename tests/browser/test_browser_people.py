@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conftest import serving
+from browser_server import serving
 from helpers.published import pictures, publish
 from helpers.review_batch import document, predictions
 from queue_page import QueuePage, log
@@ -47,7 +47,9 @@ def test_a_label_that_changed_meanwhile_is_a_conflict(
     queue.page.route("**/api/decisions", older)
     queue.press("a")
     queue.toast("has changed since it was shown")
-    queue.page.wait_for_function("document.querySelector('.strip-item').className.includes('open')")
+    queue.page.wait_for_function(
+        "() => document.querySelector('.strip-item').className.includes('open')"
+    )
     assert log(server.root) == []
 
 
@@ -81,7 +83,7 @@ def test_who_decides_is_asked_where_it_is_not_known(server: Any, visit: Visit) -
     queue.page.keyboard.type("Barbara")
     queue.press("Enter")
     queue.page.wait_for_function(
-        "document.querySelector('.strip-item').className.includes('accept')"
+        "() => document.querySelector('.strip-item').className.includes('accept')"
     )
     queue.saved()
     assert log(server.root)[0]["author"] == "Barbara"
@@ -98,7 +100,7 @@ def test_a_publish_is_shown_while_the_page_is_open(tmp_path: Path, visit: Visit)
         publish(tmp_path, made, predictions(), run="run-2")
         queue.press("j", "r")
         queue.toast("Something new was published")
-        queue.page.wait_for_function("document.querySelectorAll('.strip-item').length === 2")
+        queue.page.wait_for_function("() => document.querySelectorAll('.strip-item').length === 2")
         assert "duplicate" not in queue.page.inner_text("#filters")
 
 

@@ -21,10 +21,10 @@ def test_false_positives_above_75_percent_sorted_by_confidence_are_relabelled_or
     page.fill("input[name=confidence_min]", "0.75")
     page.select_option("select", "confidence desc")
     page.wait_for_function(
-        "location.search.includes('confidence_min=0.75') && location.search.includes('sort=confidence')"
+        "() => location.search.includes('confidence_min=0.75') && location.search.includes('sort=confidence')"
     )
     page.wait_for_function(
-        "document.querySelector('.chips').textContent.includes('confidence ≥ 0.75')"
+        "() => document.querySelector('.chips').textContent.includes('confidence ≥ 0.75')"
     )
     queue.saved()
     shown = page.evaluate(
@@ -37,14 +37,16 @@ def test_false_positives_above_75_percent_sorted_by_confidence_are_relabelled_or
     assert {f["outcome"] for g in shown["groups"] for f in g["findings"]} == {"FP"}
 
     page.click(".choice:has-text('missing')")  # the missing one goes to relabelling
-    page.wait_for_function("document.querySelector('.panel .badge.type').textContent === 'missing'")
+    page.wait_for_function(
+        "() => document.querySelector('.panel .badge.type').textContent === 'missing'"
+    )
     queue.saved()
     missing = queue.at
     queue.press("l")
     page.click(".choice:has-text('missing')")
     page.click(".choice:has-text('wrong class')")  # the one of another class is fixed on the spot
     page.wait_for_function(
-        "document.querySelector('.panel .badge.type').textContent === 'wrong class'"
+        "() => document.querySelector('.panel .badge.type').textContent === 'wrong class'"
     )
     queue.saved()
     wrong, said = queue.at, queue.fix()

@@ -11,11 +11,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -70,6 +71,32 @@ def mistake(done: subprocess.CompletedProcess[str]) -> str:
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith(("label-quality: ", "Error: ")), lines[0]
     return lines[0]
+
+
+def audit_in_process(
+    root: Path,
+    instance: dg.DagsterInstance,
+    batch: str,
+    *,
+    tags: Mapping[str, str] | None = None,
+    assets: Sequence[dg.AssetKey] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """A run of `audit_batch` in this process, as the daemon would start it."""
+    # Here: this file is imported before the settings of whoever runs the tests are out of the way.
+    from label_quality.cli import execute
+    from label_quality.definitions import build_definitions
+    from label_quality.settings import load_settings
+
+    job = build_definitions(load_settings(root)).resolve_job_def("audit_batch")
+    instance.add_dynamic_partitions("batch", [batch])
+    return job.execute_in_process(
+        instance=instance,
+        partition_key=batch,
+        tags=tags,
+        asset_selection=assets,
+        run_config=execute._QUIET,
+        raise_on_error=False,
+    )
 
 
 def snapshot(database: Path) -> dict[str, list[str]]:

@@ -12,11 +12,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from pipeline_tools import NO_LIMITS, free_port
+from pipeline_tools import NO_LIMITS, audit_in_process, free_port
 
 from label_quality.assets.resources import StoreResource
-from label_quality.cli import execute
-from label_quality.definitions import build_definitions
 from label_quality.demo import Demo
 from label_quality.sensors.alerts import failed_checks, failed_runs
 from label_quality.settings import SettingsError, load_settings
@@ -106,16 +104,9 @@ class Runs:
         (root / "label_quality.toml").write_text(settings)
         self.root, self.instance = root, instance
         self.store = Store(root, load_settings(root))
-        self.job = build_definitions(load_settings(root)).resolve_job_def("audit_batch")
 
     def run(self) -> dg.ExecuteInProcessResult:
-        self.instance.add_dynamic_partitions("batch", ["b1"])
-        return self.job.execute_in_process(
-            instance=self.instance,
-            partition_key="b1",
-            run_config=execute._QUIET,
-            raise_on_error=False,
-        )
+        return audit_in_process(self.root, self.instance, "b1")
 
     def tell(self, result: dg.ExecuteInProcessResult) -> None:
         """What the daemon does when the run has ended."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from click.testing import CliRunner
-from pipeline_tools import NO_LIMITS, query
+from pipeline_tools import NO_LIMITS, audit_in_process, query
 
 from label_quality.assets.alive import at_work, end_dead_runs
 from label_quality.assets.history import remove_runs
@@ -51,14 +51,12 @@ class Daemon:
 
     def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
         assert request.partition_key
-        self.instance.add_dynamic_partitions("batch", [request.partition_key])
-        return self.definitions.resolve_job_def("audit_batch").execute_in_process(
-            instance=self.instance,
-            partition_key=request.partition_key,
+        return audit_in_process(
+            self.root,
+            self.instance,
+            request.partition_key,
             tags=dict(request.tags),
-            asset_selection=request.asset_selection,
-            run_config=execute._QUIET,
-            raise_on_error=False,
+            assets=request.asset_selection,
         )
 
     def refresh(self) -> None:

@@ -25,7 +25,7 @@ KILLED = -9
 STEPS = [
     *("ingest", "import_predictions", "predictions", "quarantine", "annotation_pairs"),
     *("image_and_annotation_metrics", "prediction_overlaps", "finding_scores", "outcomes"),
-    *("prediction_metrics", "findings", "error_rates", "publish"),
+    *("prediction_metrics", "findings", "error_rates", "drift", "publish"),
 ]
 INSIDE = ["before manifest", "after manifest", "after copy", "after begin", "after insert"]
 INSIDE += ["before commit", "after commit", "before rename", "after rename"]

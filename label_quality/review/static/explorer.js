@@ -114,11 +114,10 @@ function turnPage(direction) {
   return true;
 }
 
-/** Shows what the URL says. Items, counts and facets are asked for at once: pictures do not wait for counts. */
+/** Shows what the URL says: the items, then counts. Asked for at once they would keep each other waiting. */
 async function load({ counts = true, top = false, open = null } = {}) {
   const mine = ++turn;
   showControls();
-  if (counts) showCounts(mine);
   try {
     const found = await get("/api/explorer/items", { ...asked(), limit: state.limit, after: state.after, before: state.before });
     if (mine !== turn) return;
@@ -132,6 +131,7 @@ async function load({ counts = true, top = false, open = null } = {}) {
     showBulk();
     if (top) window.scrollTo({ top: 0 });
     if (open && items.length) viewer.open(items, open === "after" ? 0 : items.length - 1, state.kind);
+    if (counts) await showCounts(mine);
     document.body.dataset.ready = String(mine);
   } catch (error) {
     if (mine !== turn) return;

@@ -98,7 +98,8 @@ const guarded = (run) => async () => {
 
 async function showAll() {
   showControls();
-  await Promise.all([showLive(), showScores(), showConfusion(), showGains(), showImportance(), showByMetric()].map((shown) => shown.catch((error) => { if (error.name !== "AbortError") toast(error.message, { wrong: true }); })));
+  await guarded(showCounts)(); // first what people come for
+  await Promise.all([showReasons(), showScores(), showConfusion(), showGains(), showImportance(), showByMetric()].map((shown) => shown.catch((error) => { if (error.name !== "AbortError") toast(error.message, { wrong: true }); })));
   document.body.dataset.ready = "yes";
 }
 

@@ -126,9 +126,11 @@ async function showPicture(finding) {
 
 /** What others decided meanwhile. */
 async function freshen(finding) {
+  const begun = performance.now();
   try {
     const now = await get("/api/queue/finding", { batch: finding.batch, finding_id: finding.finding_id });
-    if (decisions.pending || finding.mark) return;
+    // What this page has written meanwhile is newer than the answer.
+    if (decisions.pending || finding.mark || finding.touched > begun) return;
     if (now.seq === finding.seq && now.status === finding.status && String(now.tags) === String(finding.tags)) return;
     list.update(now);
     showMarks();
@@ -377,6 +379,7 @@ async function tag(kindOfPicture) {
 
 async function freshenTags() {
   const finding = list.current;
+  finding.touched = performance.now();
   const now = await get("/api/queue/finding", { batch: finding.batch, finding_id: finding.finding_id });
   finding.tags = now.tags;
   showMarks();

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from coco_documents import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from label_quality.coco import fast, segments, uniform
+from label_quality.coco import fast, labels_fast, segments, uniform
+from label_quality.coco.columns import ImageSizes
 from label_quality.coco.document import SEPARATOR
 from label_quality.coco.errors import Refused
+from label_quality.coco.ids import References
 from label_quality.coco.sinks import Texts
 
 NAMES = ("image_id", "category_id", "score", "x", "y", "w", "h")
@@ -254,6 +258,22 @@ def test_odd_segmentations_are_left_to_others(polygons):
         f"{odd}, {odd}",
     ):
         assert read_labels(text.encode()) is None
+
+
+@pytest.mark.parametrize(
+    "odd", [b'"\xff": 1', b'"x": ' + b"[" * 9999 + b"]" * 9999, b'"x": ' + b"1" * 5000]
+)
+def test_what_cannot_be_decoded_is_no_traceback(odd):
+    """Through the reader itself: an unknown key among run lengths, of no UTF-8, nested too deep, or too long a number."""
+    runs = label(RUNS).encode()
+    text = runs.replace(b'"size"', odd + b', "size"')
+    ids = np.array([42, 7])
+    found = References(ids, [None, None])
+    rows = SimpleNamespace(references=found, ids=ids)
+    taken = SimpleNamespace(images=rows, categories=rows)
+    sizes = ImageSizes(np.array([3, 3]), np.array([2, 2]))
+    assert labels_fast._alike(runs, taken, sizes) is not None
+    assert labels_fast._alike(text, taken, sizes) is None
 
 
 def test_labels_with_other_keys_are_left_to_others():

@@ -102,7 +102,7 @@ def test_an_answer_for_the_label_speaks_against_a_prediction_of_another_class() 
     both = {"given_probability": 0.02, "other_category_id": DOG, "other_probability": 0.95}
     (finding,) = found(label, seen, both)[0]
     assert finding["prediction_id"] is not None
-    assert finding["score"] >= alone
+    assert finding["score"] > 0.4
 
 
 def test_a_box_that_the_model_would_rather_have_elsewhere_is_inaccurate() -> None:

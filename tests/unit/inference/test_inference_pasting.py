@@ -45,7 +45,7 @@ def test_pixels_are_those_of_torchvision(
     rles = to_rles(paste(masks, boxes, size))
     assert len(rles) == 40
     found = np.stack([coco_mask.decode(r) for r in rles])
-    assert wanted[0].all()
+    assert wanted[0].mean() > 0.9
     assert not wanted[1].any()
     assert np.array_equal(found, wanted)
     # Not only the same pixels, but the same text as pycocotools gives them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,8 +43,10 @@ def root(published_root: Path, tmp_path: Path) -> Path:
     own = tmp_path / "root"
     own.mkdir()
     for entry in published_root.iterdir():
-        (own / entry.name).symlink_to(entry)
-    (own / "readers").unlink(missing_ok=True)
+        if entry.name not in ("readers", "label_quality.duckdb"):
+            (own / entry.name).symlink_to(entry)
+    # DuckDB follows links, and two applications of one process would get one and the same database.
+    shutil.copyfile(published_root / "label_quality.duckdb", own / "label_quality.duckdb")
     return own
 
 

@@ -16,6 +16,7 @@ NASTY = "<img src=x onerror=alert(1)>"
 def measured_batches(folder: Path) -> Path:
     """Batch `first` of 8 pictures; batch `second` has 4 of them, and there the category dog has a nasty name."""
     made = document()
+    made["categories"] = [*made["categories"], {"id": 3, "name": "bird"}]  # it has no label
     images = pictures(folder / "images", [i["file_name"] for i in made["images"]])
     root = folder / "root"
     publish(root, made, models(8), batch="first", images=images, metrics=True)

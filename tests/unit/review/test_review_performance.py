@@ -103,7 +103,7 @@ def test_the_area_under_a_curve_is_the_ap(measured: TestClient) -> None:
 
 
 def test_a_class_without_labels_has_no_curve(measured: TestClient) -> None:
-    assert ask(measured, CURVES, subject=subject(), category=[NASTY])["figure"] is None
+    assert ask(measured, CURVES, subject=subject(), category=["bird"])["figure"] is None
 
 
 def test_scores_over_all_batches_are_those_published(
@@ -177,7 +177,7 @@ def test_names_are_escaped_in_the_matrix(measured: TestClient) -> None:
     ][0]
     ticks = figure["layout"]["xaxis"]["ticktext"]
     assert "<img" not in str(ticks) + str(figure["data"][0]["hovertext"])
-    assert NASTY in figure["data"][0]["customdata"][0][0] + str(figure["data"][0]["customdata"])
+    assert NASTY in str(figure["data"][0]["customdata"])  # what a click opens is the name itself
 
 
 @pytest.mark.parametrize(

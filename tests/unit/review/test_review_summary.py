@@ -25,7 +25,7 @@ def test_totals_and_rates_are_those_of_the_tables(
     totals = found["totals"]
     assert (totals["images"], totals["labels"]) == (images, labels)
     assert (totals["predictions"], totals["findings"]) == (predictions, all_findings)
-    assert (totals["batches"], totals["models"], totals["categories"]) == (2, 2, 3)
+    assert (totals["batches"], totals["models"], totals["categories"]) == (2, 2, 4)
     assert found["simulated"] == ["model", "other"]
     assert found["calibrated"] is False
     published = rows(
@@ -130,7 +130,8 @@ def test_outliers_and_categories_of_each_kind(
         f"select count({thing}) from {table} join categories using (batch, category_id) where name = 'cat'",
     )
     assert named["cat"] == cats
-    assert set(named) == {"cat", "dog", NASTY}
+    assert set(named) == {"cat", "dog", "bird", NASTY}
+    assert named["bird"] == 0
 
 
 def test_a_distribution_has_its_quartiles(measured: TestClient, measured_root: Path) -> None:

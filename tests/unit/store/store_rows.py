@@ -20,6 +20,7 @@ _CONSTANTS: dict[str, Any] = {
     "BOOLEAN": False,
     "BIGINT[]": [1],
     "VARCHAR[]": ["a"],
+    "FLOAT[]": [0.5],
 }
 
 # What each step reads and writes. Tables that are not named here are written by a last step that reads nothing.
@@ -38,9 +39,17 @@ STEPS: list[tuple[list[str], list[str]]] = [
     ),
     (
         ["images", "categories"],
-        ["models", "imported_predictions", "prediction_masks", "quarantined_predictions"],
+        [
+            "imported_models",
+            "imported_predictions",
+            "imported_prediction_masks",
+            "quarantined_predictions",
+        ],
     ),
-    (["imported_predictions"], ["predictions"]),
+    (
+        ["imported_models", "imported_predictions", "imported_prediction_masks"],
+        ["models", "predictions", "prediction_masks"],
+    ),
     (["quarantined_labels", "quarantined_predictions"], ["quarantine"]),
     (["annotations"], ["annotation_pairs"]),
     (["annotations", "predictions"], ["prediction_overlaps"]),

@@ -108,8 +108,9 @@ def test_new_results_alone_commit_with_what_depends_on_them(store: Store, labels
     store.deliver("b1", labels, predictions={"m": labels})
     audit(store, "b1", "r1")
     second = store.deliver("b1", labels, predictions={"n": labels})
-    imported = ["models", "imported_predictions", "prediction_masks", "quarantined_predictions"]
-    write_steps(store, "b1", "r2", only=[*imported, "predictions", "quarantine"])
+    unions = ["models", "predictions", "prediction_masks"]
+    imported = [*(f"imported_{table}" for table in unions), "quarantined_predictions"]
+    write_steps(store, "b1", "r2", only=[*imported, *unions, "quarantine"])
     with pytest.raises(StoreError, match=r"prediction_overlaps \(from predictions\)"):
         store.commit("b1", "r2")
     derived = ["prediction_overlaps", "finding_scores", "findings", "error_rates"]
