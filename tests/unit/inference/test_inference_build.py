@@ -75,7 +75,7 @@ def same(a: Written, b: Written) -> None:
         assert a[name].num_rows == b[name].num_rows > 0
         for column in a[name].column_names:
             left, right = a[name][column].to_pylist(), b[name][column].to_pylist()
-            if isinstance(next(v for v in left if v is not None), float | list):
+            if isinstance(next((v for v in left if v is not None), None), float | list):
                 flat = [np.array([np.nan if v is None else v for v in s]) for s in (left, right)]
                 assert np.allclose(*flat, atol=1e-3, equal_nan=True), (name, column)
             elif column != "segmentation":
