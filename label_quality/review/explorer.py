@@ -77,6 +77,7 @@ def counts(asked: Asked, db: Database) -> Response:
         figure = charts.histogram(
             found.histogram, colour=_COLOURS[asked.kind], name=name, height=150
         )
+        figure["layout"] |= {"dragmode": "select", "selectdirection": "h"}
     return answer({"total": found.total, "without_value": found.without_value, "figure": figure})
 
 
