@@ -225,6 +225,7 @@ def test_select_and_tag_with_a_new_tag_by_typing(server: Any, visit: Visit) -> N
     checks.nth(2).click(modifiers=["Shift"])
     assert page.inner_text(".bulk strong") == "3 selected"
     page.keyboard.press("t")
+    page.wait_for_selector(".chooser[open] input")
     page.keyboard.type("needs a look")
     page.keyboard.press("Enter")
     page.wait_for_selector(".toast:has-text('Tagged: needs a look')")
@@ -249,6 +250,7 @@ def test_images_and_predictions_are_tagged_too(server: Any, visit: Visit, kind: 
     page.locator(".tile-card .picture").nth(1).click()
     page.wait_for_selector(".viewer[open] .crop .box")
     page.keyboard.press("t")
+    page.wait_for_selector(".chooser[open] input")
     page.keyboard.type("odd")
     page.keyboard.press("Enter")
     page.wait_for_selector(".viewer .tags .chip:has-text('odd')")
