@@ -185,6 +185,7 @@ def compare(sides: Sides, repeats: int) -> dict[str, Any]:
         for name, way in ways.items():
             with utilisation(sides.device) as samples:
                 runs[name].append(len(sides.images) / way())
+            print(f"{name}: {runs[name][-1]:.3g} images a second", file=sys.stderr, flush=True)
             busy[name] += samples
     out: dict[str, Any] = {}
     for name, rates in runs.items():
