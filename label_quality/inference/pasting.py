@@ -115,12 +115,12 @@ def _runs(masks: Tensor, grid: _Grid, image_height: int) -> tuple[Tensor, Tensor
     """Mask, start and end of each run. `masks` (n, S, S) are padded by one on each side."""
     import torch
 
-    across, _ = _numbered(grid.columns)  # the mask of each column
+    across = _numbered(grid.columns)  # the mask of each column
     x = _within(grid.columns) + grid.x0[across]
     low, high, share = _sources(x - grid.left[across], grid.width[across], masks.shape[-1])
     lines = masks[across, :, low] * (1 - share)[:, None] + masks[across, :, high] * share[:, None]
     rows = grid.rows[across]
-    column, _ = _numbered(rows)  # the column of each pixel
+    column = _numbered(rows)  # the column of each pixel
     mask = across[column]
     y = _within(rows) + grid.y0[mask]
     low, high, share = _sources(y - grid.top[mask], grid.height[mask], masks.shape[-1])
@@ -134,12 +134,11 @@ def _runs(masks: Tensor, grid: _Grid, image_height: int) -> tuple[Tensor, Tensor
     return mask[starts], place[starts], place[ends] + 1
 
 
-def _numbered(counts: Tensor) -> tuple[Tensor, int]:
-    """For counts (2, 0, 1): 0, 0, 2; and how many."""
+def _numbered(counts: Tensor) -> Tensor:
+    """For counts (2, 0, 1): 0, 0, 2."""
     import torch
 
-    numbers = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
-    return numbers, len(numbers)
+    return torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
 
 
 def _within(counts: Tensor) -> Tensor:

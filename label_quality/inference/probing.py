@@ -87,7 +87,7 @@ class Probed:
     """The answers about the labels of one image, off the device."""
 
     labels: slice
-    numbers: NDArray[np.float32]  # (n, 6): given, other, background, box loss, class loss, -
+    numbers: NDArray[np.float32]  # (n, 5): given, other, background, class loss, box loss
     other: NDArray[np.int64]  # the model's label
     refined: NDArray[np.float32]  # (n, 4) x0, y0, x1, y1
     features: NDArray[np.float32]

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from label_quality.review import charts, items, likeness, overview
+from label_quality.review import charts, fields, histograms, items, likeness, overview
 from label_quality.review.answers import Database, answer
 from label_quality.review.database import View
 from label_quality.review.items import Page, sort_metric
@@ -74,9 +74,10 @@ def counts(asked: Asked, db: Database) -> Response:
     figure = None
     if found.histogram and metric:
         name = f"{metric.name} [{metric.unit}]" if metric.unit else metric.name
-        figure = charts.histogram(
+        figure = histograms.histogram(
             found.histogram, colour=_COLOURS[asked.kind], name=name, height=150
         )
+        figure["layout"] |= {"dragmode": "select", "selectdirection": "h"}
     return answer({"total": found.total, "without_value": found.without_value, "figure": figure})
 
 
@@ -87,7 +88,7 @@ def label_map(db: Database) -> Response:
         found = likeness.label_map(view)
     if found is None:
         return answer({"figure": None, "model": "", "drawn": 0, "labels": 0})
-    figure = charts.places(found.rows)
+    figure = fields.places(found.rows)
     return answer(
         {"figure": figure, "model": found.model, "drawn": len(found.rows), "labels": found.labels}
     )

@@ -17,7 +17,7 @@ from label_quality.performance.confusion import CONFUSION_IOU, CONFUSION_SCORE
 from label_quality.performance.counts import SLIDER
 from label_quality.performance.load import IOU_TYPES, models
 from label_quality.report import read
-from label_quality.review import charts, outcomes, performance_data
+from label_quality.review import charts, fields, outcomes, performance_data
 from label_quality.review.answers import Database, Refused, answer
 from label_quality.review.database import Published, View
 from label_quality.review.judged import Subject, judged
@@ -123,7 +123,7 @@ def confusion(
     return answer(
         {
             "figures": [
-                f and charts.matrix(f.names, f.names, f.counts, background="background")
+                f and fields.matrix(f.names, f.names, f.counts, background="background")
                 for f in found
             ],
             "categories": max((f.categories for f in found if f), default=0),

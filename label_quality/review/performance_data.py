@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from label_quality.registry import metrics
 from label_quality.report import read
-from label_quality.review import charts, outcomes
+from label_quality.review import charts, histograms, outcomes
 from label_quality.review.database import Row, View
 from label_quality.review.judged import Subject, judged
 from label_quality.review.kept import once
@@ -210,7 +210,7 @@ def by_metric(view: View, model: str, kind: str, metric: str) -> list[Row]:
                     "target": target,
                     "question": question,
                     "measure": measure,
-                    "figure": charts.binned(rows, name=metric, y_name=measure, colour=colour),
+                    "figure": histograms.binned(rows, name=metric, y_name=measure, colour=colour),
                 }
             )
     return out

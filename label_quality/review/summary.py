@@ -10,7 +10,7 @@ from label_quality.outliers import MODERATE, SEVERE
 from label_quality.rates import FORMULA
 from label_quality.report import read
 from label_quality.report.charts import compact
-from label_quality.review import charts, summary_data
+from label_quality.review import charts, fields, histograms, summary_data
 from label_quality.review.answers import Database, Refused, answer
 from label_quality.review.database import Row
 from label_quality.review.kinds import Kind, metrics_of
@@ -86,7 +86,7 @@ def distribution(db: Database, metric: str, kind: Kind = "annotation", batch: st
     with db.view() as view:
         found = summary_data.distribution(view, kind, metric, batch)
     marks = list(zip(found.quartiles, ("¼", "median", "¾"), strict=False))
-    figure = found.histogram and charts.histogram(
+    figure = found.histogram and histograms.histogram(
         found.histogram,
         colour=_COLOURS[kind],
         name=_titled(found.metric.name, found.metric.unit),
@@ -112,7 +112,7 @@ def scatter(db: Database, x: str, y: str, kind: Kind = "annotation", batch: str 
         f"{x} {compact(r['x'])}, {y} {compact(r['y'])}<br>{charts.text(_thing(kind, r))}"
         for r in found.rows
     ]
-    figure = charts.scatter(
+    figure = fields.scatter(
         [r["x"] for r in found.rows],
         [r["y"] for r in found.rows],
         names=(_titled(found.x.name, found.x.unit), _titled(found.y.name, found.y.unit)),

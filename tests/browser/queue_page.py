@@ -41,8 +41,8 @@ class QueuePage:
         return [c.split()[1] for c in classes]
 
     def saved(self) -> None:
-        """Wait until nothing is being written any more."""
-        self.page.wait_for_load_state("networkidle")
+        """Wait until nothing is being written or loaded any more."""
+        self.page.wait_for_function("() => !document.body.matches('.saving, .loading')")
 
     def toast(self, text: str) -> None:
         self.page.wait_for_selector(f".toast:has-text('{text}')")

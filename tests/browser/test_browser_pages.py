@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import serving
+from browser_server import serving
 from helpers.published import pictures, publish, refresh
 from queue_page import log
 
@@ -50,7 +50,7 @@ def values(page: Any) -> list[float]:
 
 
 def chips(page: Any) -> list[str]:
-    return [t.removesuffix("×") for t in page.locator(".chips .chip").all_inner_texts()]
+    return [t.removesuffix("×").strip() for t in page.locator(".chips .chip").all_inner_texts()]
 
 
 def middle_of(page: Any, selector: str) -> tuple[float, float, float, float]:
@@ -63,6 +63,7 @@ def click_at(page: Any, mark: Any) -> None:
     mark.evaluate("(e) => e.scrollIntoView({ block: 'center' })")
     box = mark.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_timeout(200)  # it looks for what lies below when the pointer rests
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
@@ -186,13 +187,13 @@ def test_filters_count_what_they_show_and_can_be_taken_off(server: Any, visit: V
     page = ready(visit(f"{server.url}/explorer?kind=annotation"))
     first = page.locator("fieldset[data-field=category] .choice").first
     name, n = first.locator(".clip").inner_text(), first.locator(".n").inner_text()
-    settled(page, lambda: first.locator("input").check())
+    settled(page, lambda: first.locator("input").click())
     assert chips(page) == [name]
     assert page.inner_text(".total").split()[0] == n
     assert set(page.locator(".tile-card .line.clip").all_inner_texts()[0].split(" · ")) >= {name}
     settled(
         page,
-        lambda: page.locator("fieldset[data-field=outcome] .choice:has-text('not found') input").check(),
+        lambda: page.locator("fieldset[data-field=outcome] .choice:has-text('not found') input").click(),
     )  # fmt: skip
     assert query(page)["outcome"] == ["FN"]
     assert {t.split()[0] for t in page.locator(".tile-card .badge").all_inner_texts()} == {"FN"}
@@ -224,6 +225,7 @@ def test_select_and_tag_with_a_new_tag_by_typing(server: Any, visit: Visit) -> N
     checks.nth(2).click(modifiers=["Shift"])
     assert page.inner_text(".bulk strong") == "3 selected"
     page.keyboard.press("t")
+    page.wait_for_selector(".chooser[open] input")
     page.keyboard.type("needs a look")
     page.keyboard.press("Enter")
     page.wait_for_selector(".toast:has-text('Tagged: needs a look')")
@@ -231,7 +233,7 @@ def test_select_and_tag_with_a_new_tag_by_typing(server: Any, visit: Visit) -> N
     entries = log(server.root)
     assert [(e["action"], e["kind"], e["tag"], e["author"]) for e in entries] == [("tag", "annotation", "needs a look", "Ada")] * 3  # fmt: skip
     page.wait_for_selector("fieldset[data-field=tag] .choice")
-    settled(page, lambda: page.check("fieldset[data-field=tag] .choice input"))
+    settled(page, lambda: page.click("fieldset[data-field=tag] .choice input"))
     assert page.locator(".tile-card").count() == 3
     page.locator(".tile-card .picture").first.click()  # off again, in the large view
     page.click(".viewer .tags .chip:has-text('needs a look')")
@@ -248,6 +250,7 @@ def test_images_and_predictions_are_tagged_too(server: Any, visit: Visit, kind: 
     page.locator(".tile-card .picture").nth(1).click()
     page.wait_for_selector(".viewer[open] .crop .box")
     page.keyboard.press("t")
+    page.wait_for_selector(".chooser[open] input")
     page.keyboard.type("odd")
     page.keyboard.press("Enter")
     page.wait_for_selector(".viewer .tags .chip:has-text('odd')")
@@ -404,10 +407,13 @@ def test_a_cell_of_the_matrix_opens_its_cases(coco_server: Any, visit: Visit) ->
         if i != j and cells["z"][i][j]
     )  # fmt: skip
     box = chart.locator(".nsewdrag").bounding_box()
-    page.mouse.click(
+    at = (
         box["x"] + box["width"] * (column + 0.5) / across,
         box["y"] + box["height"] * (row + 0.5) / down,
     )
+    page.mouse.move(*at)
+    page.wait_for_timeout(200)
+    page.mouse.click(*at)
     page.wait_for_url("**/explorer?*")
     ready(page)
     names = cells["customdata"][row][column]

@@ -65,7 +65,8 @@ def test_two_verdicts_on_one_finding_are_written_in_their_order(server: Any, vis
 
 def test_from_a_decision_to_the_next_picture(server: Any, visit: Visit) -> None:
     queue = QueuePage(visit(server.url))
-    queue.saved()  # the next ones are loaded meanwhile
+    queue.saved()
+    queue.page.wait_for_timeout(800)  # the next pictures are loaded while one looks at the first
     times = queue.page.evaluate(
         """async () => {
              const times = [];

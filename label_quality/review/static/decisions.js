@@ -4,9 +4,9 @@ import { author, post } from "./shell.js";
 import { nameOf } from "./list.js";
 
 export class Decisions {
-  /** onchange(finding): it looks otherwise now. onrefused(finding, error): it was rolled back. */
-  constructor({ onchange, onwritten, onrefused }) {
-    Object.assign(this, { onchange, onwritten, onrefused });
+  /** onchange(finding): it looks otherwise now. onrefused(finding, error): it was rolled back. onpending(n): so many are being written. */
+  constructor({ onchange, onwritten, onrefused, onpending }) {
+    Object.assign(this, { onchange, onwritten, onrefused, onpending });
     this.done = []; // what this browser decided, for undo: {finding | drawn, seq: promise}
     this.queues = new Map(); // name of the finding → promise of its last write
     this.pending = 0;
@@ -67,20 +67,20 @@ export class Decisions {
     if (!entry) return post("/api/decisions/undo", { author: who });
     for (const mark of entry.before) this.#unmark(mark);
     for (const step of entry.steps) step.revert?.();
-    this.pending += 1;
+    this.#count(1);
     try {
       for (const step of entry.steps) await post("/api/decisions/undo", { author: who, seq: await step.seq });
       this.onwritten();
     } catch (error) {
       this.onrefused(entry.steps[0].finding ?? null, error);
     } finally {
-      this.pending -= 1;
+      this.#count(-1);
     }
     return entry.steps[0].finding ?? {};
   }
 
   async #settle(written, rollBack, finding) {
-    this.pending += 1;
+    this.#count(1);
     try {
       await written;
       this.onwritten();
@@ -88,8 +88,13 @@ export class Decisions {
       rollBack();
       this.onrefused(finding, error);
     } finally {
-      this.pending -= 1;
+      this.#count(-1);
     }
+  }
+
+  #count(by) {
+    this.pending += by;
+    this.onpending(this.pending);
   }
 
   #mark(finding, verdict, who) {

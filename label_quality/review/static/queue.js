@@ -28,6 +28,7 @@ const decisions = new Decisions({
   onchange: () => showMarks(),
   onwritten: () => countSoon(),
   onrefused: (finding, error) => refused(finding, error),
+  onpending: (n) => { document.body.classList.toggle("saving", n > 0); place.textContent = n ? "saving …" : ""; },
 });
 const stage = new Stage({
   onselect: (label) => select(label),
@@ -63,18 +64,23 @@ document.getElementById("main").append(
 
 // What is loaded and shown -----------------------------------------------------------------------------------------
 
+let loads = 0;
+
 async function load(at = "") {
   selected = null;
   sort.value = `${state.sort} ${state.order}`;
   grouped.checked = state.group === "image";
   grid.clear();
   strip.clear();
+  const turn = (loads += 1);
+  document.body.classList.add("loading");
   try {
     await list.load(asked(), at);
   } catch (error) {
     say(error.message, "The queue could not be loaded.");
   }
-  countNow();
+  await countNow();
+  if (turn === loads) document.body.classList.remove("loading");
 }
 
 function change(values) {
@@ -91,7 +97,6 @@ function show() {
   grid.element.hidden = !finding || state.view !== "grid";
   if (!finding) return empty();
   state.change({ at: nameOf(finding) });
-  place.textContent = "";
   if (state.view === "grid") {
     grid.show(list);
     showBulk();

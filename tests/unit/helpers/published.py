@@ -74,9 +74,11 @@ def publish(
     root.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(document), "utf-8")
     store = Store(root)
-    store.deliver(batch, file, images=images)
-    root_name = "images" if images else None
-    con.execute("update batches set image_root = ?, images_checked = ?", [root_name, bool(images)])
+    kept = store.deliver(batch, file, images=images)
+    con.execute(
+        "update batches set image_root = ?, images_checked = ?, file = ?, sha256 = ?",
+        [kept.image_root, bool(images), kept.annotations_name, kept.annotations_file.sha256],
+    )
     for table in tables:
         rows = con.sql(f"select * replace (? as batch) from {table}", params=[batch])
         store.run(batch, run).write(table, rows.to_arrow_table())

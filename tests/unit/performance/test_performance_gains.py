@@ -155,7 +155,7 @@ def fix(con, number, error_type, suggested_fix, label, category, box, p_error=0.
         "annotation_id": label.get("id"), "category_id": 1, "suggested_fix": suggested_fix,
         "suggested_category_id": category, "suggested_x": x, "suggested_y": y, "suggested_width": width,
         "suggested_height": height, "score": p_error, "x": 0, "y": 0, "width": 1, "height": 1, "models_agreeing": 1,
-        "models_total": 1, "p_error": p_error, "calibrated": False, "reason": "", "rule_version": "1",
+        "models_total": 1, "saw_labels": False, "p_error": p_error, "calibrated": False, "reason": "", "rule_version": "1",
     }  # fmt: skip
     names = ", ".join(values)
     con.execute(

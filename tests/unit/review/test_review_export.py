@@ -28,8 +28,8 @@ def test_accepted_fixes_are_in_the_corrected_file(fresh: TestClient) -> None:
     wrong = findings(fresh, type="wrong_class")[0]
     decide(fresh, decision(duplicate), decision(wrong))
     archive = download(fresh, "coco")
-    (name,) = [n for n in archive.namelist() if n.endswith("delivered.json")]
-    labels = {a["id"]: a["category_id"] for a in json.loads(archive.read(name))["annotations"]}
+    corrected = json.loads(archive.read("coco/batch-1.json"))
+    labels = {a["id"]: a["category_id"] for a in corrected["annotations"]}
     assert duplicate["annotation_id"] not in labels
     assert labels[wrong["annotation_id"]] == 1
 

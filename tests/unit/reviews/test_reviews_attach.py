@@ -43,7 +43,8 @@ def scene(labels: list[Record], missing: list[tuple[float, ...]] | None = None) 
             """insert into findings by name
                select ? as batch, ? as finding_id, 'missing' as error_type, 1 as image_id, 1 as category_id,
                       'add' as suggested_fix, 0.9 as score, ? as x, ? as y, ? as width, ? as height,
-                      1 as models_agreeing, 1 as models_total, 0.9 as p_error, false as calibrated,
+                      1 as models_agreeing, 1 as models_total, false as saw_labels, 0.9 as p_error,
+                      false as calibrated,
                       '' as reason, '1' as rule_version""",
             [batch.BATCH, f"today {k}", *box],
         )
