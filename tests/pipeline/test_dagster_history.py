@@ -38,6 +38,8 @@ def test_every_table_is_materialised_with_its_number_of_rows(
 ) -> None:
     found = materialisations(instance, within)
     for name, table in TABLES.items():
+        if table.from_log:  # what people decided, no run makes it
+            continue
         rows = found[name]["dagster/row_count"]
         if table.published and table.per_batch:
             assert query(within.database, f"select count(*) from {name}") == [(rows,)], name
@@ -112,7 +114,7 @@ def checks(instance: dg.DagsterInstance, audited: Audited) -> dict[str, dg.Asset
 
 def test_checks_that_pass(instance: dg.DagsterInstance, within: Audited) -> None:
     found = checks(instance, within)
-    assert len(found) == len(within.summary["checks"]) == 15
+    assert len(found) == len(within.summary["checks"]) == 16
     assert all(e.passed for e in found.values())
     rate = found["error_rates.label_error_rate"]
     metadata = {k: v.value for k, v in rate.metadata.items()}

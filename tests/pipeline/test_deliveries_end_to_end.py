@@ -103,6 +103,7 @@ def test_new_results_are_computed_from_matching_on_and_new_labels_wholly(
         "ingest",
         "annotation_pairs",
         "image_and_annotation_metrics",
+        "inference",
     }
     database = daemon.store.database
     assert query(database, "select model from models order by 1") == [("a",), ("b",)]
