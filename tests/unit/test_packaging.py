@@ -20,7 +20,7 @@ import yaml
 import label_quality
 
 PROJECT = Path(__file__).resolve().parents[2]
-COMMANDS = ["audit", "demo", "ui", "sql", "report", "rebuild"]
+COMMANDS = ["audit", "demo", "ui", "review", "sql", "report", "export", "rebuild"]
 # Each costs a tenth of a second or more, and none is needed to say what the words of the command are.
 HEAVY = {"dagster", "duckdb", "numpy", "pandas", "pyarrow", "PIL", "pycocotools", "scipy", "torch"}
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
