@@ -35,17 +35,17 @@ class Shot:
 
     path: str
     keys: tuple[str, ...] = ()
-    width: int = 1400
-    height: int = 900
+    width: int = 1240
+    height: int = 790
     dark: bool = False
     ready: str = ".stage .crop .mask"
 
 
 SHOTS = {
-    "queue": Shot("/?type=wrong_class", ("a", "r", "j")),
-    "queue_dark": Shot("/?type=missing", ("a", "a", "r"), dark=True),
+    "queue": Shot("/", ("a", "r", "a", "l", "a")),
+    "queue_dark": Shot("/?type=inaccurate", ("j",), dark=True),
     "grid": Shot("/?view=grid", ("x", "ArrowRight", "x", "ArrowRight", "ArrowRight", "x"), ready=".finding .crop .box"),
-    "narrow": Shot("/?type=inaccurate&p_min=0.05", width=800, height=1000),
+    "narrow": Shot("/?type=wrong_class&status=open", width=800, height=860),
     "summary": Shot("/summary", ready=".chart[data-drawn] .point", height=1000),
     "explorer": Shot("/explorer?kind=annotation&sort=same_class_iou&order=desc", ready=".tile-card .crop .box"),
     "performance": Shot("/performance?compare=yes", ready=".chart[data-drawn] .point", height=1200),
@@ -118,7 +118,9 @@ def _take(browser: Any, address: str, shot: Shot, target: Path) -> None:
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     context.close()
     # 256 colours are hardly seen in pages, and a quarter of the bytes.
-    picture.quantize(_COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
+    picture.quantize(_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+        target, optimize=True
+    )
     print(f"{target.relative_to(PROJECT)}: {target.stat().st_size >> 10} KB")
     if target.stat().st_size > _MOST:
         sys.exit(f"{target.name} is too large")
