@@ -422,7 +422,7 @@ def test_a_cell_of_the_matrix_opens_its_cases(coco_server: Any, visit: Visit) ->
     assert page.inner_text(".total").split()[0] == count
     label, predicted = names
     assert f"label {label} → prediction {predicted}" in chips(page)
-    captions = page.locator(".tile-card .caption text").all_inner_texts()
+    captions = page.locator(".tile-card .caption text").all_text_contents()
     assert label in captions
     assert any(c.startswith(predicted) for c in captions)
     settled(page, lambda: page.click(f".chip:has-text('label {label}')"))
