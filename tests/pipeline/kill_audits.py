@@ -150,6 +150,9 @@ def arm_publishing(here: Callable[[str, str], None]) -> None:
         def __init__(self, con: Any) -> None:
             self.con = con
 
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.con, name)
+
         def execute(self, sql: str, *args: Any) -> Any:
             word = "insert" if sql.startswith('INSERT INTO "findings"') else sql.lower()
             return around(word, self.con.execute, sql, *args)

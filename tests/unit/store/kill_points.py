@@ -65,6 +65,9 @@ def arm(point: str) -> None:
         def __init__(self, con: Any) -> None:
             self.con = con
 
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.con, name)
+
         def execute(self, sql: str, *args: Any) -> Any:
             return around(sql.replace('"', ""), self.con.execute, sql, *args)
 
