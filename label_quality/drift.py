@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from label_quality.settings import Drift
 
 READS = (
+    "batches",
     "images",
     "categories",
     "annotations",
@@ -85,7 +86,7 @@ def build_drift(
         predecessors: how many these are; 0: nothing is judged.
         limits: the limits of the settings.
     """
-    (batch,) = con.execute("select any_value(batch) from images").fetchall()[0]
+    (batch,) = con.execute("select batch from batches").fetchall()[0]
     now, then = (_state(con), _state(before)) if predecessors else (_NOTHING, _NOTHING)
     rows = [
         *(

@@ -128,6 +128,12 @@ def test_the_first_batch_is_not_judged() -> None:
         assert {r["drifted"] for r in rows} == {None}
 
 
+def test_a_batch_without_images_is_told_by_its_name() -> None:
+    with database([], []) as now, grid() as before:
+        rows = build_drift(now, before, 1, Drift()).to_pylist()
+        assert {(r["batch"], r["judged"]) for r in rows} == {("batch-1", False)}
+
+
 def test_limits_are_those_of_the_settings() -> None:
     with grid(dogs=90) as now, grid() as before:
         assert drifted(now, before, class_mix=0.9) == set()
