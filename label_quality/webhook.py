@@ -22,6 +22,8 @@ def send(url: str, message: Mapping[str, object], timeout: float) -> str:
             return ""
     except urllib.error.HTTPError as error:
         return f"it answered {error.code}"
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (http.client.InvalidURL, ValueError):  # their words repeat parts of the URL
+        return "its URL is not one"
+    except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         return f"it cannot be reached ({type(reason).__name__}: {reason})"

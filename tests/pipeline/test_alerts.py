@@ -89,11 +89,16 @@ def test_settings_that_are_none_are_refused(text: str, tmp_path: Path) -> None:
         load_settings(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:{}/", "http://no.such.host.invalid/", "http://["]
-)
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{}/", "http://no.such.host.invalid/"])
 def test_nobody_there(url: str) -> None:
     assert send(url.format(free_port()), {}, 1).startswith("it cannot be reached (")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[", "http://127.0.0.1:secret/", "http://127.0.0.1/secret token"]
+)
+def test_a_url_that_is_none_is_not_repeated(url: str) -> None:
+    assert send(url, {}, 1) == "its URL is not one"
 
 
 class Runs:
