@@ -79,7 +79,7 @@ def _write(s: Step, labels: Labels) -> Iterator[dg.MaterializeResult[Any]]:
     )
     for table in ("images", "categories", "annotations"):
         yield s.result(table, s.run.write(table, getattr(labels, table)))
-    yield s.result("annotation_masks", s.run.read("annotation_masks", ["annotation_id"]).num_rows)
+    yield s.result("annotation_masks", s.run.rows("annotation_masks"))
     for table, column in (("ingest_warnings", "issue"), ("quarantined_labels", "reason")):
         data = getattr(labels, table)
         common = (

@@ -59,7 +59,7 @@ def _import(
         )
         by_model = markdown_table(("model", "kept"), list(counts.items()))
         yield s.result("imported_predictions", kept, {"by model": by_model})
-        masks = s.run.read("imported_prediction_masks", ["prediction_id"]).num_rows
+        masks = s.run.rows("imported_prediction_masks")
         yield s.result("imported_prediction_masks", masks)
         yield s.result("quarantined_predictions", refused)
 
