@@ -102,11 +102,9 @@ def _counts(
         low = max(low, high / 1000) if high > 0 else low
         value, ends = f"ln(greatest({name}, {low!r}::double))", (low, high)
     start, end = (f"ln({v!r}::double)" if log and high > 0 else f"{v!r}::double" for v in ends)
-    bin_of = (
-        f"least(floor({_BINS} * ({value} - {start}) / nullif({end} - {start}, 0)), {_BINS - 1})"
-    )
+    bin_of = f"coalesce(floor({_BINS} * ({value} - {start}) / nullif({end} - {start}, 0)), 0)"
     found = s.con.execute(
-        f"select coalesce({bin_of}, 0)::int, count(*) from {kind}_metrics where {name} is not null group by all"
+        f"select least({bin_of}, {_BINS - 1})::int, count(*) from {kind}_metrics where {name} is not null group by all"
     ).fetchall()
     counts = [0] * _BINS
     for place, count in found:
