@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 
 import msgspec
 
@@ -144,7 +143,10 @@ def _from_torchvision(model: Model) -> Module:
         return _call(model, builder, none | classes | model.file.arguments)
     try:
         return _call(model, builder, {"weights": "DEFAULT"} | model.file.arguments)
-    except (URLError, OSError) as error:
+    except ModelError as failed:
+        error = failed.__cause__
+        if not isinstance(error, OSError):  # urllib's URLError is one
+            raise
         reason = getattr(error, "reason", None) or error
         raise ModelAbsent(f"the weights of {model.name} could not be fetched: {reason}") from None
 
@@ -152,8 +154,6 @@ def _from_torchvision(model: Model) -> Module:
 def _call(model: Model, builder: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     try:
         return builder(**arguments)
-    except (URLError, OSError):
-        raise
     except Exception as error:  # whatever a builder of the user's own makes of its arguments
         raise ModelError(
             f"model {model.name}: {model.file.builder} cannot build it: {type(error).__name__}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 
@@ -34,6 +35,11 @@ def build(classes: int = 3, **more: Any) -> Any:
         mask_predictor=MaskRCNNPredictor(16, 16, classes),
         **chosen | more,
     )
+
+
+def build_from_a_file(classes: int = 3) -> Any:
+    """A builder that wants a file which is not there."""
+    return Path("no_such_file").read_bytes()
 
 
 def build_with_little_memory(most: int, **more: Any) -> Any:

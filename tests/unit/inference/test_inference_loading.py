@@ -85,6 +85,7 @@ def test_a_pickle_with_code_in_it_is_refused(
     [
         ("classes = 4", "classes = 5", "4 classes beside the background, its model file names 3"),
         ("classes = 4", "classes = 4\nbox_head = 1", "cannot build it: TypeError"),
+        (":build", ":build_from_a_file", "cannot build it: FileNotFoundError"),
         (":build", ":nothing", "cannot be imported: AttributeError"),
         ("tiny_mask_rcnn.py:build", "not_there.py:build", "cannot be imported: FileNotFoundError"),
         (f"{HERE}/tiny_mask_rcnn.py:build", "no_such_module:build", "ModuleNotFoundError"),
