@@ -104,7 +104,7 @@ def _read_all(s: Step) -> tuple[list[dict[str, Any]], int]:
 
 
 @dg.multi_asset(
-    specs=[table_spec(table, [f"imported_{table}", f"inferred_{table}"]) for table in _UNIONS],
+    specs=[table_spec(table, [*TABLES[table].union_of]) for table in _UNIONS],
     check_specs=[PREDICTIONS_NOTHING_LOST],
 )
 def predictions(
@@ -118,7 +118,7 @@ def predictions(
 
 
 def _union(s: Step, table: str) -> int:
-    imported, inferred = (f"{source}_{table}" for source in ("imported", "inferred"))
+    imported, inferred = TABLES[table].union_of
     if not s.run.rows(inferred):
         return s.run.link(table, imported)
     if not s.run.rows(imported):

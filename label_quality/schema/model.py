@@ -41,6 +41,7 @@ class Table:
     `published` tables are copied into ``label_quality.duckdb``; the others stay in Parquet. `per_batch` tables carry
     ``batch`` as their first column; the others are results over all batches, written by the `refresh` job alone.
     Those that are `from_log` are neither: what people decided, copied from the review log by whoever publishes.
+    `union_of` names the tables, of the same columns, whose rows together are this one's.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Table:
     published: bool = True
     per_batch: bool = True
     from_log: bool = False
+    union_of: tuple[str, ...] = ()
 
     @property
     def column_names(self) -> tuple[str, ...]:

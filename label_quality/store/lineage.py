@@ -24,10 +24,11 @@ _PARTS = {"ingest": "labels", "predictions": "results"}
 _PART_WORDS = {"labels": "annotation file or image folder", "results": "results files"}
 
 
-class Lineage(msgspec.Struct, frozen=True):
+class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
     """The pedigree of one version: its own file below the root, the parts of the delivery, and what was read.
 
-    `reads` maps a table to the versions of it that were read; `ABSENT` stands for "there was none".
+    `reads` maps a table to the versions of it that were read; `ABSENT` stands for "there was none". `rows` and `link`,
+    whether the bytes are those of another table, are known once the version is read.
     """
 
     table: str
@@ -35,6 +36,8 @@ class Lineage(msgspec.Struct, frozen=True):
     labels: str = ""
     results: str = ""
     reads: dict[str, list[str]] = {}
+    rows: int = 0
+    link: bool = False
 
     def encoded(self) -> str:
         """The text that is kept under `KEY` in the Parquet file's key-value metadata."""
@@ -45,18 +48,19 @@ def read_lineage(root: Path, table: str, file: str) -> Lineage:
     """The pedigree of the version `file` of `table`. Raises StoreError when the file is not there or has none."""
     path = root / file
     try:
-        metadata = pq.read_metadata(path).metadata or {}
-        found = msgspec.json.decode(metadata[KEY.encode()], type=Lineage)
+        footer = pq.read_metadata(path)
+        text = (footer.metadata or {})[KEY.encode()]
+        found = msgspec.json.decode(text, type=Lineage)
     except FileNotFoundError:
         raise StoreError(
             f"{path} is not there, though it is named as a version of {table}; audit the batch again"
         ) from None
     except (KeyError, msgspec.DecodeError, OSError, ValueError) as error:
         raise StoreError(f"{path} was not written by the store: {error}") from error
-    if found.file != file:  # a link: the same bytes as another version, which it was computed from
-        reads = {**found.reads, found.table: [*found.reads.get(found.table, []), found.file]}
-        return msgspec.structs.replace(found, table=table, file=file, reads=reads)
-    return found
+    rows, reads, link = int(footer.num_rows), found.reads, found.file != file
+    if link:  # the same bytes as another version, which it was computed from
+        reads = {**reads, found.table: [*reads.get(found.table, []), found.file]}
+    return msgspec.structs.replace(found, table=table, file=file, reads=reads, rows=rows, link=link)
 
 
 def check_belong_together(batch: str, versions: Mapping[str, Lineage]) -> str:
@@ -67,6 +71,14 @@ def check_belong_together(batch: str, versions: Mapping[str, Lineage]) -> str:
         for source, read in lineage.reads.items()
         if source != table
         and any(r != (versions[source].file if source in versions else ABSENT) for r in read)
+    }
+    # A link cannot say that the union's other sources had no rows when it was made: they must have none now.
+    stale |= {
+        table: source
+        for table, lineage in versions.items()
+        if lineage.link
+        for source in TABLES[table].union_of
+        if source not in lineage.reads and source in versions and versions[source].rows
     }
     if stale:
         pairs = ", ".join(f"{t} (from {s})" for t, s in sorted(stale.items()))

@@ -154,6 +154,19 @@ def test_a_link_counts_as_read(store: Store) -> None:
         store.commit("b1", "r2")
 
 
+def test_a_link_is_stale_once_another_source_of_the_union_has_rows(store: Store) -> None:
+    run = store.run("b1", "r1")
+    run.write("imported_predictions", rows("imported_predictions"))
+    run.write("inferred_predictions", rows("inferred_predictions", n=0))
+    run.link("predictions", "imported_predictions")
+    store.commit("b1", "r1")
+    store.run("b1", "r2").write("inferred_predictions", rows("inferred_predictions", n=0))
+    store.commit("b1", "r2")  # there still are none: this belongs together
+    store.run("b1", "r3").write("inferred_predictions", rows("inferred_predictions"))
+    with pytest.raises(StoreError, match=r"predictions \(from inferred_predictions\)"):
+        store.commit("b1", "r3")
+
+
 def test_lineage_is_kept_by_sql_too(store: Store) -> None:
     audit(store, "b1", "r1")
     run = store.run("b1", "r2")
