@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from label_quality.inference import probing
 from label_quality.inference.chunks import Chunks
+from label_quality.inference.detections import PREDICTIONS, detection_rows, off_device
 from label_quality.inference.errors import ModelError
 from label_quality.inference.network import Detections, Network, describe_device
-from label_quality.inference.pasting import Runs, paste, to_rles
+from label_quality.inference.pasting import Runs, paste
 from label_quality.inference.pictures import Decoder, Images, batches, load_batches
 from label_quality.workers import in_threads
 
@@ -72,8 +73,8 @@ class _Batch:
     """What came of one batch, off the device."""
 
     rows: list[int]
-    found: list[tuple[Detections, Runs | None]] | None
-    asked: list[Probed] | None
+    found: list[tuple[Detections, Runs | None]]
+    asked: list[Probed]
     unreadable: dict[str, str]
 
 
@@ -208,8 +209,8 @@ class _Run:
                 self._halve(len(some))
                 continue
             out.rows += [row for row, _ in some]
-            out.found += found[0]  # type: ignore[operator]
-            out.asked += found[1]  # type: ignore[operator]
+            out.found += found[0]
+            out.asked += found[1]
         return out
 
     def _try(
@@ -232,10 +233,7 @@ class _Run:
         asked: list[Probed] = []
         if opened.chunk.detect:
             found = [
-                (
-                    _off_device(d),
-                    None if d.masks is None else paste(d.masks, d.boxes, size),
-                )
+                (off_device(d), None if d.masks is None else paste(d.masks, d.boxes, size))
                 for d, size in zip(network.detect(scene), scene.given, strict=True)
             ]
         if opened.chunk.probe and job.labels:
@@ -271,21 +269,6 @@ class _Run:
             self.job.probes.write(chunk.probe, rows.replace_schema_metadata(told))
 
 
-PREDICTIONS = pa.schema(
-    {
-        "image_id": pa.int64(),
-        "rank": pa.int64(),
-        "label": pa.int64(),
-        "score": pa.float64(),
-        "x": pa.float64(),
-        "y": pa.float64(),
-        "width": pa.float64(),
-        "height": pa.float64(),
-        "segmentation": pa.string(),
-    }
-)
-
-
 @dataclass
 class _Tables:
     found: list[pa.Table]
@@ -299,49 +282,13 @@ def _to_tables(task: tuple[_Open, _Batch, Job]) -> tuple[_Open, _Tables]:
     opened, batch, job = task
     found = [
         detection_rows(int(job.images.image_id[row]), *one)
-        for row, one in zip(batch.rows, batch.found or (), strict=bool(batch.found))
+        for row, one in zip(batch.rows, batch.found, strict=bool(batch.found))
     ]
     asked = []
     if batch.asked and job.labels and opened.masks:
         asked = [probing.to_rows(batch.asked, job.labels, opened.masks, job.mapped)]
     images = len(batch.rows) + len(batch.unreadable)
     return opened, _Tables(found, asked, batch.unreadable, images)
-
-
-def detection_rows(image_id: int, found: Detections, runs: Runs | None) -> pa.Table:
-    """Detections of one image, already off the device, as rows of `PREDICTIONS`."""
-    boxes, count = found.boxes.double().numpy(), len(found.boxes)
-    segmentation: list[str | None] = [None] * count
-    if runs is not None:
-        filled = np.isin(np.arange(count), runs.mask).tolist()
-        texts = to_texts(to_rles(runs))
-        segmentation = [t if there else None for t, there in zip(texts, filled, strict=True)]
-    return pa.table(
-        {
-            "image_id": np.full(count, image_id),
-            "rank": np.arange(count),
-            "label": found.labels.numpy(),
-            "score": found.scores.double().numpy(),
-            "x": boxes[:, 0],
-            "y": boxes[:, 1],
-            "width": boxes[:, 2] - boxes[:, 0],
-            "height": boxes[:, 3] - boxes[:, 1],
-            "segmentation": segmentation,
-        },
-        schema=PREDICTIONS,
-    )
-
-
-def to_texts(rles: Sequence[dict[str, Any]]) -> list[str]:
-    """Masks as JSON, as they stand in results files."""
-    return [
-        msgspec.json.encode({"size": r["size"], "counts": r["counts"].decode("ascii")}).decode()
-        for r in rles
-    ]
-
-
-def _off_device(found: Detections) -> Detections:
-    return Detections(found.boxes.cpu(), found.scores.float().cpu(), found.labels.cpu(), None)
 
 
 def duration(seconds: float) -> str:
