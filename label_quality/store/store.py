@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, closing
@@ -125,10 +126,11 @@ class Store:
 
     def state(self) -> str:
         """A text that changes with every commit and every failure that is noted; "" before the first."""
-        manifests = self._committed()
-        failures = self._failures.all().values()
-        latest = max([m.committed_at for m in manifests] + [f.at for f in failures], default="")
-        return latest and f"{latest}/{len(manifests)}"
+        # All of them, not the latest: a failure is noted with the time of its end, and commits may have come since.
+        committed = [f"{m.batch}@{m.committed_at}" for m in self._committed()]
+        failed = [f"{batch}@{f.at}" for batch, f in self._failures.all().items()]
+        stamps = "\n".join([*committed, *failed])
+        return stamps and hashlib.sha256(stamps.encode()).hexdigest()[:16]
 
     def commit(self, batch: str, run_id: str) -> Manifest:
         """Make what the run wrote, beside what was committed before, the state of `batch`: one atomic replacement.

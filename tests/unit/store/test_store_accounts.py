@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import time
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,11 @@ def test_the_state_changes_with_every_commit_and_failure(store: Store, labels: P
     store.note_failure("b2", "r2", "it broke")
     second = store.state()
     audit(store, "b1", "r3")
-    assert len({first, second, store.state()}) == 3
+    third = store.state()
+    store.note_failure("b2", "r4", "it was killed, which is known later", time.time() - 60)
+    assert store.state() == third  # an older failure than the one that is noted
+    store.note_failure("b3", "r5", "it was killed, which is known later", time.time() - 60)
+    assert len({first, second, third, store.state()}) == 4
 
 
 def test_who_holds_a_batch_is_asked_without_taking_its_lock(store: Store, labels: Path) -> None:
