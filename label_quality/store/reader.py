@@ -35,7 +35,8 @@ class Reader:
     def connection(self) -> duckdb.DuckDBPyConnection:
         """A cursor of its own on the file as it is now; it keeps seeing that file, whatever is published later.
 
-        Raises FileNotFoundError when nothing is published, StoreError when another program holds the file for writing.
+        Raises FileNotFoundError when nothing is published, StoreError when the file cannot be read: another
+        program holds it for writing, or the root is read-only.
         """
         with self._lock:
             if self._con is None or _identity(self.database) != self._identity:
@@ -57,9 +58,9 @@ class Reader:
 
     def _open(self) -> tuple[duckdb.DuckDBPyConnection, _Identity]:
         folder = self.database.parent / "readers"
-        folder.mkdir(exist_ok=True)
         own = folder / f"{scratch_name()}.duckdb"
         try:
+            folder.mkdir(exist_ok=True)
             _link_or_copy(self.database, own)
             con = duckdb.connect(str(own), read_only=True)
             con.execute("SET temp_directory = ?", [str(folder / f"{own.stem}.spill")])
@@ -70,7 +71,7 @@ class Reader:
             raise FileNotFoundError(
                 f"{self.database} is not there yet: audit a batch first, it is made by publishing"
             ) from None
-        except duckdb.IOException as error:
+        except (duckdb.IOException, OSError) as error:
             raise StoreError(f"{self.database} cannot be read: {error}") from error
         finally:
             own.unlink(missing_ok=True)

@@ -55,6 +55,8 @@ def test_before_the_first_publish(store: Store) -> None:
     reader = Reader(store.database)
     with pytest.raises(FileNotFoundError, match="audit a batch first"):
         reader.connection()
+    with pytest.raises(FileNotFoundError, match="audit a batch first"):
+        Reader(store.root / "nowhere" / store.database.name).connection()
     audit(store, "b1", "r1")
     store.publish()
     assert reader.execute(QUERY).fetchall() == [("r1",)]
