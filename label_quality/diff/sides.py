@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from label_quality.coco import read_labels
 from label_quality.schema import TABLES
+from label_quality.store.instances import instance
 from label_quality.store.scan import quoted, select_sql
 
 if TYPE_CHECKING:
@@ -37,13 +38,10 @@ class Side:
 @contextmanager
 def scratch_connection(settings: Settings) -> Iterator[tuple[DuckDBPyConnection, Path]]:
     """A connection in memory with the limits of the settings, and a folder for what does not fit into it."""
-    import duckdb  # noqa: PLC0415, the command's options are shown without it
-
-    with TemporaryDirectory(prefix="label_quality_diff_") as folder, duckdb.connect() as con:
-        con.execute("SET memory_limit = ?", [settings.duckdb.memory_limit])
-        con.execute("SET temp_directory = ?", [f"{folder}/spill"])
-        if settings.duckdb.threads:
-            con.execute("SET threads = ?", [settings.duckdb.threads])
+    with (
+        TemporaryDirectory(prefix="label_quality_diff_") as folder,
+        instance(settings.duckdb, Path(folder) / "spill") as con,
+    ):
         yield con, Path(folder)
 
 
