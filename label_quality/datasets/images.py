@@ -13,7 +13,7 @@ from PIL import Image
 
 from label_quality.datasets.fetch import PAUSES, DownloadError, fetch, session
 
-THREADS = 8
+_THREADS = 8
 MAX_BYTES = 64 << 20
 _GIVE_UP = 5  # images in a row of which none came: the server is gone
 
@@ -35,7 +35,7 @@ def fetch_images(
     def one(place: tuple[str, Path]) -> str | None:
         return None if gone.is_set() else _fetch(client, *place, pauses)
 
-    with session(THREADS) as client, ThreadPoolExecutor(THREADS) as pool:
+    with session(_THREADS) as client, ThreadPoolExecutor(_THREADS) as pool:
         in_a_row = 0
         for error in pool.map(one, missing):
             in_a_row = in_a_row + 1 if error else 0
@@ -79,6 +79,3 @@ def _undecodable(path: Path) -> str | None:
         text = str(error).replace(str(path), "").splitlines()
         return f"what was received cannot be decoded ({text[0] if text else type(error).__name__})"
     return None
-
-
-__all__ = ["THREADS", "fetch_images"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from label_quality.formats.folder import files_below
-from label_quality.formats.records import IMAGE, LABEL, Converted, ConvertError
+from label_quality.formats.records import Converted, ConvertError
 from label_quality.formats.voc import find_voc, read_voc
 from label_quality.formats.yolo import read_yolo
 from label_quality.formats.yolo_files import looks_like_yolo
@@ -101,6 +101,3 @@ def _write_refused(converted: Converted, report: Path) -> None:
         for one in converted.refused:
             line = "" if one.line is None else one.line
             out.writerow([one.file, line, one.record, one.reason, one.original])
-
-
-__all__ = ["ANNOTATIONS", "FORMATS", "IMAGE", "LABEL", "REFUSED", "Conversion", "convert"]

@@ -101,8 +101,16 @@ def is_held(path: Path) -> bool:
     It does not try the lock: whoever took it in that very moment would be refused.
     """
     try:
-        os.kill(msgspec.json.decode(path.read_bytes(), type=_Holder).pid, 0)
-    except (FileNotFoundError, msgspec.DecodeError, ProcessLookupError):
+        return is_alive(msgspec.json.decode(path.read_bytes(), type=_Holder).pid)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return False
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of that number on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return False
     except PermissionError:  # another user's
         return True

@@ -5,11 +5,10 @@ Deliveries stay: they are the users' own bytes, and an export starts from them.
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
-from label_quality.store.files import TEMPORARY
+from label_quality.store.files import TEMPORARY, is_alive
 from label_quality.store.manifests import Manifest
 
 
@@ -30,15 +29,5 @@ def purge_leftovers(root: Path) -> None:
     """Remove scratch files and spill folders of processes that are no more."""
     for path in (*root.glob("spill/*"), *root.glob("readers/*")):
         owner = path.name.partition("-")[0]
-        if owner.isdigit() and not _alive(int(owner)):
+        if owner.isdigit() and not is_alive(int(owner)):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
