@@ -40,7 +40,7 @@ class Weights:
 
 def require_libraries() -> None:
     """Raise ModelAbsent, in one sentence, where the extra `inference` is not installed."""
-    for name in ("torch", "torchvision", "safetensors"):
+    for name in ("torch", "torchvision", "safetensors", "faiss"):
         if importlib.util.find_spec(name) is None:
             raise ModelAbsent(f"{name} is not installed (pip install 'label_quality[inference]')")
 
