@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.networks import needs_torch
 
 import label_quality
 from label_quality.api import Audit
@@ -14,7 +15,7 @@ from label_quality.store import Store
 from label_quality.store.reviews import Entry
 
 sys.path.insert(0, str(Path(__file__).parent / "store"))
-from store_rows import add_verdict, refresh
+from store_rows import add_verdict, refresh, rows
 from store_rows import audit as write_batch
 
 
@@ -152,3 +153,25 @@ def test_outliers_by_encord_actives_rule(audit: Audit) -> None:
     for kind, metric in (("annotation", "none"), ("annotation", "random"), ("model", "area")):
         with pytest.raises(ValueError, match="has no metric"):
             audit.encord_outliers(kind, metric)
+
+
+@needs_torch
+def test_labels_that_look_alike(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    write_batch(store, "b1", "r1")
+    store.publish()
+    audit = label_quality.open(tmp_path)
+    assert audit.similar_labels("b1", 1).empty  # no other label was asked about
+    columns = {"annotation_id": [1, 2], "model": ["m", "m"], "features": [[1.0, 0.0], [0.6, 0.8]]}
+    store.run("b1", "r2").write("label_features", rows("label_features", **columns))
+    store.commit("b1", "r2")
+    found = audit.similar_labels("b1", 1)
+    assert found["annotation_id"].tolist() == [2]
+    assert found["similarity"].tolist() == pytest.approx([0.6])
+    for asked, told in [
+        (("b1", 9), "no model was asked about label 9 of batch 'b1'"),
+        (("b9", 1), "no model was asked about labels of batch 'b9'"),
+        (("b1", 1, 20, "n"), "no model n was asked about these labels; asked were: m"),
+    ]:
+        with pytest.raises(ValueError, match=told):
+            audit.similar_labels(*asked)
