@@ -20,7 +20,6 @@ _RUNNING = dg.DefaultSensorStatus.RUNNING
 def failed_runs(context: dg.RunFailureSensorContext, store: StoreResource) -> None:
     """One message for each failed run, and a note for the account of its batch where the run could leave none."""
     reason = _reason(context)
-    _note(context, store, reason)
     message = {
         "event": "run_failed",
         **_about(context.dagster_run),
@@ -29,7 +28,9 @@ def failed_runs(context: dg.RunFailureSensorContext, store: StoreResource) -> No
         "checks": _failed(context.instance, context.dagster_run.run_id),
     }
     what = f"batch {message['batch']}" if message["batch"] else message["job"]
-    _tell(context.log, store, message | {"text": f"{what} failed: {message['reason']}"})
+    _tell(context.log, store, message | {"text": f"{what} failed: {reason}"})
+    # Last: a store that cannot be written must not keep the message back.
+    _note(context, store, reason)
 
 
 @dg.run_status_sensor(
