@@ -116,6 +116,10 @@ class Inference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_size: int = 0
     workers: int = -1
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 0 or self.workers < -1:
+            raise ValueError("inference needs batch_size >= 0 and workers >= -1")
+
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. `root` is absolute once loaded; `inbox` may be relative to it.

@@ -84,7 +84,8 @@ def build_inference(
     Raises ModelError where a model file or weights are wrong. A model whose weights, or torch, are not here is reported.
     """
     batch = _Batch(con, place, settings, write, say)
-    reports = [batch.run(name) for name in settings.inference.models]
+    # Once each: a name that stands twice would give every prediction twice, with one id.
+    reports = [batch.run(name) for name in dict.fromkeys(settings.inference.models)]
     batch.tidy()
     return reports
 

@@ -91,6 +91,8 @@ def _read(path: Path) -> ModelFile:
         read = msgspec.convert(tomllib.loads(path.read_text("utf-8")), ModelFile)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ModelError(f"{path}: {error}") from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
     if read.weights == DEFAULT_WEIGHTS and ":" in read.builder:
         raise ModelError(f"{path}: a builder of one's own needs `weights`")
     if read.weights != DEFAULT_WEIGHTS and not read.categories:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from label_quality.inference.errors import ModelError
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -202,10 +204,17 @@ def resize(boxes: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
 
 
 def choose_device(wanted: str) -> str:
-    """`wanted`, or a GPU where there is one, else the CPU."""
+    """`wanted`, or a GPU where there is one, else the CPU. Raises ModelError where `wanted` cannot be used."""
     import torch
 
-    return wanted or ("cuda" if torch.cuda.is_available() else "cpu")
+    if not wanted:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=wanted)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"device {wanted!r} of [inference] cannot be used: {reason}") from None
+    return wanted
 
 
 def choose_precision(wanted: str, device: str) -> str:

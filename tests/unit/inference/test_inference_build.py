@@ -89,6 +89,12 @@ def test_batch_size_and_workers_change_nothing(batch: Callable[..., Written]) ->
     same(one, batch(batch_size=4, workers=2, cache="workers"))
 
 
+def test_a_model_that_is_named_twice_runs_once(batch: Callable[..., Written]) -> None:
+    once, twice = batch("tiny"), batch("tiny", "tiny")
+    assert len(twice.reports) == 1
+    same(once, twice)
+
+
 def test_ids_are_places_and_masks_belong_to_them(batch: Callable[..., Written]) -> None:
     out = batch()
     predictions, masks = out["inferred_predictions"], out["inferred_prediction_masks"]

@@ -8,7 +8,7 @@ import pytest
 
 from label_quality.inference.errors import ModelError
 from label_quality.inference.model_file import OF_TORCHVISION, find_model
-from label_quality.settings import Settings, SettingsError, load_settings
+from label_quality.settings import Inference, Settings, SettingsError, load_settings
 
 OWN = 'builder = "m.py:build"\nweights = "w.safetensors"\ncategories = ["cat"]\n'
 
@@ -101,3 +101,9 @@ def test_which_labels_a_model_saw(patterns: list[str], batch: str, saw: bool) ->
     settings = Settings(trained_on={"mine": tuple(patterns)})
     assert settings.saw_labels("mine", batch) is saw
     assert not settings.saw_labels("another", batch)
+
+
+@pytest.mark.parametrize("wrong", [{"batch_size": -1}, {"workers": -2}])
+def test_numbers_that_mean_nothing_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="inference needs batch_size >= 0"):
+        Inference(**wrong)  # type: ignore[arg-type]

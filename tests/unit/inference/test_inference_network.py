@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from helpers.networks import needs_torch
 
-from label_quality.inference.network import Network, resize
+from label_quality.inference.errors import ModelError
+from label_quality.inference.network import Network, choose_device, resize
 
 pytestmark = needs_torch
 SIZES = [(48, 64), (64, 48), (150, 90)]
@@ -151,3 +152,13 @@ def test_masks_of_given_boxes_are_those_of_detections(module, images) -> None:  
         assert np.allclose(one.masks.numpy(), mask.numpy(), atol=1e-3)
     none = network.masks(scene, [torch.zeros(0, 4)] * 3, [torch.zeros(0, dtype=torch.int64)] * 3)
     assert [len(m) for m in none] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("device", ["no_such_device", "cuda:97", "cpu:x"])
+def test_a_device_that_is_not_there_is_told_in_one_sentence(device: str) -> None:
+    with pytest.raises(
+        ModelError, match=f"device '{device}' of .inference. cannot be used"
+    ) as told:
+        choose_device(device)
+    assert "\n" not in str(told.value)
+    assert choose_device("cpu") == "cpu"
