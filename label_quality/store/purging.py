@@ -5,11 +5,15 @@ Deliveries stay: they are the users' own bytes, and an export starts from them.
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 from label_quality.store.files import TEMPORARY, is_alive
 from label_quality.store.manifests import Manifest
+
+# The process in a name that `files.scratch_name` or `files.temporary_name` has made.
+_OWNER = re.compile(r"(?:^|\.)(\d+)-[0-9a-f]+(?:\.\w+)*$")
 
 
 def purge_versions(root: Path, batch: str, manifest: Manifest | None) -> list[Path]:
@@ -26,8 +30,10 @@ def purge_versions(root: Path, batch: str, manifest: Manifest | None) -> list[Pa
 
 
 def purge_leftovers(root: Path) -> None:
-    """Remove scratch files and spill folders of processes that are no more."""
-    for path in (*root.glob("spill/*"), *root.glob("readers/*")):
-        owner = path.name.partition("-")[0]
-        if owner.isdigit() and not is_alive(int(owner)):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    """Remove scratch files, spill folders and files half written of processes that are no more."""
+    half = (f"{folder}/.*{TEMPORARY}" for folder in ("deliveries", "deliveries/*", "batches"))
+    for pattern in ("spill/*", "readers/*", *half):
+        for path in root.glob(pattern):
+            owner = _OWNER.search(path.name)
+            if owner and not is_alive(int(owner[1])):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import duckdb
@@ -203,6 +204,9 @@ def test_purge_keeps_what_the_kept_states_name(store: Store) -> None:
     (store.root / "tables/images/b1/.r6.parquet.1-ab.tmp").touch()
     (store.root / "spill").mkdir(exist_ok=True)
     (store.root / "spill/999999999-1").mkdir()
+    (store.root / "deliveries").mkdir(exist_ok=True)
+    for owner in (999999999, os.getpid()):
+        (store.root / f"deliveries/.incoming.json.{owner}-0a1b2c3d.tmp").touch()
     gone = {p.name for p in store.purge("b1")}
     assert gone == {"r1.parquet", "r2.parquet", "killed.parquet", ".r6.parquet.1-ab.tmp"}
     for batch in ("b1", "b2"):
@@ -211,6 +215,8 @@ def test_purge_keeps_what_the_kept_states_name(store: Store) -> None:
         for version in manifest.versions:
             assert all((store.root / f).is_file() for f in version.tables.values())
     assert list((store.root / "spill").iterdir()) == []
+    left = [p.name for p in (store.root / "deliveries").glob("*.tmp")]
+    assert left == [f".incoming.json.{os.getpid()}-0a1b2c3d.tmp"]  # another thread is at it
     assert store.purge("b1") == []
 
 
