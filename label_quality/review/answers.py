@@ -11,6 +11,9 @@ from starlette.responses import Response
 from label_quality.review.database import Published
 
 T = TypeVar("T")
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number of a body that the databases can hold."""
+
 _LARGEST = 2**53 - 1  # from here on a double, which is all that JavaScript has, skips integers
 
 

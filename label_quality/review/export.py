@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -31,7 +31,7 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batches: list[str] = []
     author: str | None = None
     select: Literal["relabel", "queue"] = "relabel"
-    limit: int = 500
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 500
     image_url: str = ""
 
 

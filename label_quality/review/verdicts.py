@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from label_quality.review.answers import Database, Refused, answer, body_of
+from label_quality.review.answers import Database, Int64, Refused, answer, body_of
 from label_quality.review.database import Published, Row, View
 from label_quality.review.queue import find_many
 from label_quality.review.scenes import segmentations
@@ -31,10 +31,10 @@ class AskedFix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The fix as the page knows it: a mask is named by the prediction that it is taken from."""
 
     action: FixAction
-    category_id: int | None = None
+    category_id: Int64 | None = None
     box: tuple[float, float, float, float] | None = None
     model: str | None = None
-    prediction_id: int | None = None
+    prediction_id: Int64 | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,8 +46,8 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch: str
     verdict: Verdict
     finding_id: str | None = None
-    image_id: int | None = None
-    annotation_id: int | None = None
+    image_id: Int64 | None = None
+    annotation_id: Int64 | None = None
     shown: str | None = None
     fix: AskedFix | None = None
     note: str | None = None
@@ -64,7 +64,7 @@ class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`seq` is the entry to undo; without it the author's last one that counts."""
 
     author: str
-    seq: int | None = None
+    seq: Int64 | None = None
 
 
 class Tagged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,10 +72,10 @@ class Tagged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: Kind
     batch: str
-    image_id: int
-    annotation_id: int | None = None
+    image_id: Int64
+    annotation_id: Int64 | None = None
     model: str | None = None
-    prediction_id: int | None = None
+    prediction_id: Int64 | None = None
 
 
 class Tags(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -268,7 +268,7 @@ def _undo(db: Published, asked: Undo) -> dict[str, Any]:
     if last is None and asked.seq is None:
         raise Refused("There is nothing of yours to undo.", 409)
     try:
-        db.log.undo(asked.seq or last["seq"], asked.author)  # type: ignore[index]
+        db.log.undo(last["seq"] if last else asked.seq, asked.author)  # type: ignore[arg-type]
     except ValueError as error:
         raise Refused(str(error), 409) from None
     return last or {}

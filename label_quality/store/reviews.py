@@ -83,6 +83,8 @@ class Fix(msgspec.Struct, frozen=True, omit_defaults=True):
     prediction_id: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("category_id", "model", "prediction_id"):
+            _check_size(name, getattr(self, name))
         _require(
             self.action not in ("add", "change_class") or self.category_id is not None,
             f"a fix that is to {self.action} needs a category_id",
@@ -332,7 +334,7 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 
 def _check_size(name: str, value: object) -> None:
-    """What either database would refuse."""
+    """What either database would refuse, or could not read again: the entries of a log cannot be mended."""
     if isinstance(value, str):
         _require(len(value) <= LONGEST, f"{name} has more than {LONGEST} characters")
         _require("\0" not in value, f"{name} holds a character that is not text")

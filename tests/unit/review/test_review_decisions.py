@@ -156,6 +156,8 @@ def test_a_label_is_changed_without_a_finding_whatever_the_size_of_its_id(
             400,
             "add goes with a missing label",
         ),
+        ({"fix": {"action": "change_class", "category_id": 2**63}}, 422, "category_id"),
+        ({"fix": {"action": "remove", "prediction_id": -(2**63) - 1}}, 422, "prediction_id"),
         ({"fix": {"action": "change_box"}}, 400, "needs a box"),
         ({"fix": {"action": "change_box", "box": [1, 2, -3, 4]}}, 400, "above 0"),
         (
@@ -206,6 +208,14 @@ def test_undo_takes_the_last_decision_that_counts_and_only_ones_own(
     )
     assert [e["action"] for e in log(root)] == ["verdict"] * 3 + ["undo"] * 2
     assert [f["status"] for f in findings(fresh)] == ["reject", "open", "open", "open"]
+
+
+@pytest.mark.parametrize(("seq", "status"), [(0, 409), (-1, 409), (2**63, 422), ("x", 422)])
+def test_an_entry_that_is_not_there_cannot_be_undone(
+    client: TestClient, seq: object, status: int
+) -> None:
+    answer = client.post("/api/decisions/undo", json={"author": "Ada", "seq": seq})
+    assert answer.status_code == status, answer.text
 
 
 def test_two_people_disagree_and_both_are_shown(fresh: TestClient) -> None:

@@ -59,6 +59,7 @@ def test_every_format_can_be_downloaded(client: TestClient, form: str) -> None:
         ("coco", {"batches": ["none"]}, 409),
         ("coco", {"author": "nobody"}, 409),
         ("coco", {"select": "all"}, 422),
+        ("relabel-csv", {"select": "queue", "limit": -1}, 422),
         ("coco", {"folder": "/tmp"}, 422),
     ],
 )

@@ -188,6 +188,8 @@ def test_several_processes_append_at_once(log: ReviewLog, url: str) -> None:
         (lambda: Entry(author="a", action="undo"), "which entry"),
         (lambda: Fix("add", box=(0, 0, 1, 1)), "category_id"),
         (lambda: Fix("change_class"), "category_id"),
+        (lambda: Fix("change_class", 2**63), "too large"),
+        (lambda: Fix("remove", model="m", prediction_id=2**63), "too large"),
         (lambda: Fix("change_box"), "box"),
         (lambda: Fix("change_box", box=(0, 0, 1, -1)), "above 0"),
         (lambda: Fix("change_mask"), "segmentation"),
