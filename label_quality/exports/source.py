@@ -61,7 +61,7 @@ class Source:
         path = self.store.root / "deliveries" / f"{row['sha256']}.json"
         if not path.is_file():
             raise StoreError(
-                f"{path}, the annotation file of batch {batch} as it was delivered, is not there"
+                f"deliveries/{path.name}, the annotation file of batch {batch} as it was delivered, is not there"
             )
         with Document(path, row["file"]) as document:
             yield document

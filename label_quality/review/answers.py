@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -32,6 +33,11 @@ class Refused(Exception):
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
+
+
+def said(error: Exception, root: Path) -> str:
+    """The sentence of an error without the place of `root` on this machine, which those who look from elsewhere need not know."""
+    return str(error).replace(f"{root}/", "").replace(str(root), "the root")
 
 
 def answer(data: Any, status: int = 200) -> Response:
