@@ -7,6 +7,7 @@ post is written.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -132,8 +133,9 @@ def _decide(db: Published, asked: Decisions) -> dict[str, Any]:
             )
         }
         judged = [(d, _judged(view, d, findings)) for d in asked.decisions]
-    fixes = [_fix(d, about) for d, about in judged]
-    masks = _masks(db, [(d.batch, f) for (d, _), f in zip(judged, fixes, strict=True) if f])
+        fixes = [_fix(d, about) for d, about in judged]
+        of_batches = [(d.batch, f) for (d, _), f in zip(judged, fixes, strict=True) if f]
+        masks = _masks(view, db.store.root, of_batches)
     try:
         entries = [
             _entry(asked.author, d, about, _made(fix, masks, d.batch), models.get(d.batch))
@@ -187,7 +189,7 @@ def _fix(decision: Decision, about: Row) -> AskedFix | None:
     )
 
 
-def _masks(db: Published, fixes: Sequence[tuple[str, AskedFix]]) -> _Masks:
+def _masks(view: View, root: Path, fixes: Sequence[tuple[str, AskedFix]]) -> _Masks:
     """The segmentation of each prediction that a fix takes its mask from, by batch, model and prediction."""
     found: _Masks = {}
     for batch in {b for b, _ in fixes}:
@@ -199,7 +201,7 @@ def _masks(db: Published, fixes: Sequence[tuple[str, AskedFix]]) -> _Masks:
             and f.prediction_id is not None
             and f.action in _TAKE_MASKS
         ]
-        for row in segmentations(db, batch, [], wanted):
+        for row in segmentations(view, root, batch, [], wanted):
             key = (batch, row["model"], row["prediction_id"])
             found[key] = msgspec.json.decode(row["segmentation"])
     return found
