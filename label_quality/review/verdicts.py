@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -20,7 +20,7 @@ from label_quality.review.database import Published, Row, View
 from label_quality.review.queue import find_many
 from label_quality.review.scenes import segmentations
 from label_quality.reviews import content_hash
-from label_quality.store.reviews import Entry, Fix, FixAction, Kind, Verdict
+from label_quality.store.entries import Entry, Fix, FixAction, Kind, Verdict
 
 router = APIRouter()
 
@@ -62,10 +62,10 @@ class Decisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`seq` is the entry to undo; without it the author's last one that counts."""
+    """`seqs` are the entries to undo, all or none; without any the author's last one that counts."""
 
     author: str
-    seq: Int64 | None = None
+    seqs: Annotated[list[Int64], msgspec.Meta(max_length=_MOST)] = []
 
 
 class Tagged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,7 +97,7 @@ async def decide(request: Request, db: Database) -> Response:
 
 @router.post("/api/decisions/undo")
 async def undo(request: Request, db: Database) -> Response:
-    """Undo an entry of the author's; answers with what it was about."""
+    """Undo entries of the author's; answers with what the last of them was about."""
     asked = await body_of(request, Undo)
     return answer(await run_in_threadpool(_undo, db, asked))
 
@@ -264,13 +264,15 @@ def _undo(db: Published, asked: Undo) -> dict[str, Any]:
         # Undo follows the verdicts that stand now: what was decided again since is not brought back.
         last = view.row(
             """select seq, batch, image_id, attached_finding_id as finding_id from live.verdicts
-               where author = ? and (seq = ? or ? is null) order by seq desc limit 1""",
-            [asked.author, asked.seq, asked.seq],
+               where author = $1 and (len($2::bigint[]) = 0 or list_contains($2::bigint[], seq))
+               order by seq desc limit 1""",
+            [asked.author, asked.seqs],
         )
-    if last is None and asked.seq is None:
+    seqs = asked.seqs or ([last["seq"]] if last else [])
+    if not seqs:
         raise Refused("There is nothing of yours to undo.", 409)
     try:
-        db.log.undo(last["seq"] if last else asked.seq, asked.author)  # type: ignore[arg-type]
+        db.log.undo_all(seqs, asked.author)
     except ValueError as error:
         raise Refused(str(error), 409) from None
     return last or {}

@@ -69,9 +69,10 @@ export class Decisions {
     for (const step of entry.steps) step.revert?.();
     this.#count(1);
     try {
-      for (const step of entry.steps) await post("/api/decisions/undo", { author: who, seq: await step.seq });
+      await post("/api/decisions/undo", { author: who, seqs: await Promise.all(entry.steps.map((step) => step.seq)) });
       this.onwritten();
     } catch (error) {
+      if (error.status === 0) this.done.push(entry); // not heard: what is undone next is still this
       this.onrefused(entry.steps[0].finding ?? null, error);
     } finally {
       this.#count(-1);

@@ -21,7 +21,7 @@ from pycocotools import mask as coco_mask
 from label_quality.exports import Exporter, found
 from label_quality.exports.registry import _files
 from label_quality.store import Store, StoreError
-from label_quality.store.reviews import Entry
+from label_quality.store.entries import Entry
 
 ODD = "cat <b>\"&' ü"
 TRIANGLE = [[10.0, 10.0, 30.0, 10.0, 10.0, 30.0]]

@@ -195,8 +195,8 @@ def test_undo_takes_the_last_decision_that_counts_and_only_ones_own(
     decide(fresh, decision(found[0], "reject"), author="Grace")
     undone = fresh.post("/api/decisions/undo", json={"author": "Ada"}).json()
     assert undone["finding_id"] == found[1]["finding_id"]
-    assert fresh.post("/api/decisions/undo", json={"author": "Ada", "seq": 3}).status_code == 409
-    assert fresh.post("/api/decisions/undo", json={"author": "Ada", "seq": 2}).status_code == 409
+    assert fresh.post("/api/decisions/undo", json={"author": "Ada", "seqs": [3]}).status_code == 409
+    assert fresh.post("/api/decisions/undo", json={"author": "Ada", "seqs": [2]}).status_code == 409
     assert (
         fresh.post("/api/decisions/undo", json={"author": "Ada"}).json()["finding_id"]
         == found[0]["finding_id"]
@@ -214,7 +214,7 @@ def test_undo_takes_the_last_decision_that_counts_and_only_ones_own(
 def test_an_entry_that_is_not_there_cannot_be_undone(
     client: TestClient, seq: object, status: int
 ) -> None:
-    answer = client.post("/api/decisions/undo", json={"author": "Ada", "seq": seq})
+    answer = client.post("/api/decisions/undo", json={"author": "Ada", "seqs": [seq]})
     assert answer.status_code == status, answer.text
 
 
@@ -242,6 +242,19 @@ def test_many_are_decided_in_one_post(fresh: TestClient, root: Path) -> None:
         f["suggested_fix"] for f in found
     ]
     assert findings(fresh, status="open") == []
+
+
+def test_many_are_undone_in_one_post_all_or_none(fresh: TestClient, root: Path) -> None:
+    found = findings(fresh)
+    decide(fresh, *[decision(f) for f in found])
+    decide(fresh, decision(found[0], "reject"), author="Grace")
+    undo = "/api/decisions/undo"
+    refused = fresh.post(undo, json={"author": "Ada", "seqs": [1, 2, 5]})
+    assert refused.status_code == 409 and "Grace's" in refused.json()["error"]
+    assert len(log(root)) == 5
+    assert fresh.post(undo, json={"author": "Ada", "seqs": [1, 2, 3, 4, 4]}).status_code == 200
+    assert [e["undoes"] for e in log(root)][5:] == [1, 2, 3, 4]
+    assert [f["status"] for f in findings(fresh)] == ["reject", "open", "open", "open"]
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,14 @@ from helpers import postgres
 
 from label_quality.schema import REVIEW_LOG
 from label_quality.store import Store, StoreError
-from label_quality.store.reviews import Entry, Fix, ReviewLog, Rle
+from label_quality.store.entries import Entry, Fix, Rle
+from label_quality.store.reviews import ReviewLog
 
 PROCESSES, EACH = 3, 12
 APPEND = """
 import sys
-from label_quality.store.reviews import Entry, ReviewLog
+from label_quality.store.entries import Entry
+from label_quality.store.reviews import ReviewLog
 url, author, count = sys.argv[1:]
 log = ReviewLog(url)
 for k in range(int(count)):
