@@ -19,6 +19,7 @@ from label_quality.review import (
     queue,
     scenes,
     summary,
+    tags,
     verdicts,
 )
 from label_quality.review.answers import Refused, answer, published, said
@@ -46,7 +47,7 @@ def create_app(settings: Settings, token: str | None = None) -> FastAPI:
     app.state.published = behind
     app.state.token = token
     app.add_middleware(Guard, token=token)
-    rooms = (pages, queue, summary, explorer, performance, export, verdicts, scenes, images)
+    rooms = (pages, queue, summary, explorer, performance, export, verdicts, tags, scenes, images)
     for room in rooms:
         app.include_router(room.router)
     app.add_exception_handler(Refused, _refused)

@@ -1,4 +1,4 @@
-"""Decisions: verdicts, fixes, undo and tags go into the review log. What the page asks for is checked against what is there.
+"""Decisions: verdicts, fixes and undo go into the review log. What the page asks for is checked against what is there.
 
 A decision says what was shown (the hash of the label): when that has changed meanwhile it is refused, and nothing of the
 post is written.
@@ -20,7 +20,7 @@ from label_quality.review.database import Published, Row, View
 from label_quality.review.queue import find_many
 from label_quality.review.scenes import segmentations
 from label_quality.reviews import content_hash
-from label_quality.store.entries import Entry, Fix, FixAction, Kind, Verdict
+from label_quality.store.entries import Entry, Fix, FixAction, Verdict
 
 router = APIRouter()
 
@@ -68,26 +68,6 @@ class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seqs: Annotated[list[Int64], msgspec.Meta(max_length=_MOST)] = []
 
 
-class Tagged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One thing that gets a tag."""
-
-    kind: Kind
-    batch: str
-    image_id: Int64
-    annotation_id: Int64 | None = None
-    model: str | None = None
-    prediction_id: Int64 | None = None
-
-
-class Tags(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A tag for many things, or, with `remove`, off them."""
-
-    author: str
-    tag: str
-    things: list[Tagged]
-    remove: bool = False
-
-
 @router.post("/api/decisions")
 async def decide(request: Request, db: Database) -> Response:
     """Append verdicts, all or none; answers with the number of each entry. 409 when something has changed meanwhile."""
@@ -100,22 +80,6 @@ async def undo(request: Request, db: Database) -> Response:
     """Undo entries of the author's; answers with what the last of them was about."""
     asked = await body_of(request, Undo)
     return answer(await run_in_threadpool(_undo, db, asked))
-
-
-@router.get("/api/tags")
-def tags(db: Database) -> Response:
-    """The tags that something has, and how many things."""
-    with db.view() as view:
-        return answer(
-            view.rows("select tag, count(*) as n from live.tags group by all order by n desc, tag")
-        )
-
-
-@router.post("/api/tags")
-async def tag(request: Request, db: Database) -> Response:
-    """Tag images, labels or predictions, or take a tag off them."""
-    asked = await body_of(request, Tags)
-    return answer(await run_in_threadpool(_tag, db, asked))
 
 
 def _decide(db: Published, asked: Decisions) -> dict[str, Any]:
@@ -276,47 +240,3 @@ def _undo(db: Published, asked: Undo) -> dict[str, Any]:
     except ValueError as error:
         raise Refused(str(error), 409) from None
     return last or {}
-
-
-def _tag(db: Published, asked: Tags) -> dict[str, Any]:
-    if len(asked.things) > _MOST:
-        raise Refused(f"no more than {_MOST} things at once")
-    try:
-        entries = [
-            Entry(
-                author=asked.author,
-                action="untag" if asked.remove else "tag",
-                tag=asked.tag.strip(),
-                **msgspec.structs.asdict(t),
-            )
-            for t in asked.things
-        ]
-    except ValueError as error:
-        raise Refused(str(error)) from None
-    with db.view() as view:
-        _check_there(view, asked.things)
-    return {"seqs": [e.seq for e in db.log.add(entries)]}
-
-
-def _check_there(view: View, things: Sequence[Tagged]) -> None:
-    """Refused where something that is to be tagged is not there."""
-    keys = [
-        [getattr(t, n) for t in things]
-        for n in ("kind", "batch", "image_id", "annotation_id", "model", "prediction_id")
-    ]
-    absent = view.row(
-        """with things as (
-             select unnest(?::varchar[]) as kind, unnest(?::varchar[]) as batch, unnest(?::bigint[]) as image_id,
-                    unnest(?::bigint[]) as annotation_id, unnest(?::varchar[]) as model, unnest(?::bigint[]) as prediction_id
-           )
-           select count(*) as n from things t
-           where (kind = 'image' and not exists (from images i where i.batch = t.batch and i.image_id = t.image_id))
-              or (kind = 'annotation' and not exists (
-                    from annotations a where a.batch = t.batch and a.image_id = t.image_id and a.annotation_id = t.annotation_id))
-              or (kind = 'prediction' and not exists (
-                    from predictions p where p.batch = t.batch and p.image_id = t.image_id and p.model = t.model
-                      and p.prediction_id = t.prediction_id))""",
-        keys,
-    )
-    if absent and absent["n"]:
-        raise Refused(f"{absent['n']} of these are no longer there.", 409)

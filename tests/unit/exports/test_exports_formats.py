@@ -156,8 +156,8 @@ def test_tags(store: Store, tmp_path: Path) -> None:
     export(store, "tags", tmp_path / "out")
     rows = table(tmp_path / "out/tags.csv")
     assert [(r["kind"], r["file_name"], r["annotation_id"]) for r in rows] == [
-        ("annotation", "=2.jpg", "6"),
-        ("image", "=2.jpg", ""),
+        ("annotation", "'=2.jpg", "6"),  # no formula to a spreadsheet
+        ("image", "'=2.jpg", ""),
     ]
 
 
