@@ -60,7 +60,7 @@ class ReviewLog:
     Raises StoreError when the URL is none or the database cannot be reached.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | sa.URL) -> None:
         try:
             self._url = sa.make_url(url)
             if self._url.drivername in ("postgres", "postgresql"):
@@ -92,7 +92,8 @@ class ReviewLog:
     @classmethod
     def below(cls, root: Path, url: str = "") -> ReviewLog:
         """The log of a root: at `url`, or else in a file of its own in the folder."""
-        return cls(url or f"sqlite:///{Path(root).absolute() / FILE_NAME}")
+        file = str(Path(root).absolute() / FILE_NAME)  # as text of a URL a "?" in it would end the path
+        return cls(url or sa.URL.create("sqlite", database=file))
 
     def add(self, entries: Iterable[Entry]) -> list[Entry]:
         """Append verdicts, tags and untags, all or none; returns them with the numbers and the time they were given."""

@@ -412,6 +412,7 @@ def test_things_of_each_kind_are_tagged_found_by_it_and_untagged(
         {"range": "area:1:inf"},
         {"range": "area) or (true:1:2"},
         {"outlier": "nope"},
+        {"model": "no such model", "outcome": "FN"},
         {"cell": "person"},
         {"cell": '["cat", "dog", "bird"]'},
         {"after": "x"},

@@ -110,6 +110,15 @@ def test_reading_makes_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_lies_in_the_root_whatever_that_is_called(tmp_path: Path) -> None:
+    root = tmp_path / "50%20 sure? #1"
+    root.mkdir()
+    log = ReviewLog.below(root)
+    log.add([tag()])
+    assert ReviewLog.below(root).last() == 1
+    assert (root / "reviews.db").is_file()
+
+
 def test_an_undo_is_an_entry(log: ReviewLog) -> None:
     log.add([verdict(), verdict(author="bob"), tag()])
     undone = log.undo(2, "bob")
