@@ -171,7 +171,7 @@ def _masks(view: View, root: Path, fixes: Sequence[tuple[str, AskedFix]]) -> _Ma
     return found
 
 
-_TAKE_MASKS = ("add", "change_box", "change_mask")
+_TAKE_MASKS = ("add", "change_mask")  # another box leaves the label's own mask as it is
 
 
 def _made(fix: AskedFix | None, masks: _Masks, batch: str) -> Fix | None:

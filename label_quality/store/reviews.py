@@ -92,7 +92,9 @@ class ReviewLog:
     @classmethod
     def below(cls, root: Path, url: str = "") -> ReviewLog:
         """The log of a root: at `url`, or else in a file of its own in the folder."""
-        file = str(Path(root).absolute() / FILE_NAME)  # as text of a URL a "?" in it would end the path
+        file = str(
+            Path(root).absolute() / FILE_NAME
+        )  # as text of a URL a "?" in it would end the path
         return cls(url or sa.URL.create("sqlite", database=file))
 
     def add(self, entries: Iterable[Entry]) -> list[Entry]:

@@ -73,6 +73,10 @@ def test_other_verdicts_carry_no_fix(fresh: TestClient, root: Path, verdict: str
             {"action": "change_box", "box": [18, 20, 44, 30]},
             {"action": "change_box", "box": [18.0, 20.0, 44.0, 30.0]},
         ),
+        (  # prediction 2 has a mask, which was not asked for
+            {"action": "change_box", "box": [1, 2, 3, 4], "model": "model", "prediction_id": 2},
+            {"action": "change_box", "box": [1, 2, 3, 4], "model": "model", "prediction_id": 2},
+        ),
         ({"action": "remove"}, {"action": "remove"}),
         ({"action": "remove", "category_id": 2, "box": [1, 2, 3, 4]}, {"action": "remove"}),
     ],
