@@ -7,13 +7,17 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import Depends, Request
+from fastapi import Path as PathParameter
 from starlette.responses import Response
 
 from label_quality.review.database import Published
 
 T = TypeVar("T")
-Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""A whole number of a body that the databases can hold."""
+_LEAST, _MOST = -(2**63), 2**63 - 1  # what the databases can hold
+Int64 = Annotated[int, msgspec.Meta(ge=_LEAST, le=_MOST)]
+"""A whole number of a body."""
+ImageId = Annotated[int, PathParameter(ge=_LEAST, le=_MOST)]
+"""An image_id in a path."""
 
 _LARGEST = 2**53 - 1  # from here on a double, which is all that JavaScript has, skips integers
 

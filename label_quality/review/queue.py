@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from label_quality.review.answers import Database, Refused, answer
+from label_quality.review.answers import Database, Int64, Refused, answer
 from label_quality.review.database import Row, View
 from label_quality.review.filters import COLUMNS, SOURCE, Filters
 from label_quality.reviews import content_hash
@@ -79,7 +79,7 @@ class Key:
 def _key(text: str) -> Key:
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return Key(*msgspec.json.decode(raw, type=tuple[float, int]))
+        return Key(*msgspec.json.decode(raw, type=tuple[float, Int64]))
     except (msgspec.MsgspecError, binascii.Error, ValueError):
         raise Refused("this is not a place in the queue") from None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from label_quality.review.answers import Database, Refused, answer
+from label_quality.review.answers import Database, ImageId, Refused, answer
 from label_quality.review.database import Row, View
 from label_quality.review.outlines import outline
 from label_quality.reviews import content_hash
@@ -23,7 +23,7 @@ _MOST_PREDICTIONS = 300  # of an image, the surest first
 
 
 @router.get("/api/scenes/{batch}/{image_id}")
-def scene(batch: str, image_id: int, db: Database) -> Response:
+def scene(batch: str, image_id: ImageId, db: Database) -> Response:
     """The image, its labels and its predictions; boxes are x, y, width, height in pixels."""
     key = [batch, image_id]
     with db.view() as view:
@@ -75,7 +75,7 @@ def categories(batch: str, db: Database) -> Response:
 
 
 @router.get("/api/outlines/{batch}/{image_id}")
-def outlines(batch: str, image_id: int, db: Database, minimum: float = 0.0) -> Response:
+def outlines(batch: str, image_id: ImageId, db: Database, minimum: float = 0.0) -> Response:
     """SVG paths of the masks of an image in pixels: by annotation id, and by model and prediction id.
 
     `minimum` is the score below which predictions are left out.

@@ -406,6 +406,7 @@ def test_things_of_each_kind_are_tagged_found_by_it_and_untagged(
         {"kind": "image", "like": "first/999"},
         {"like": "first/x", "kind": "image"},
         {"image": "first"},
+        {"image": "first/9223372036854775808"},
         {"range": "nope:1:2"},
         {"range": "area:x:2"},
         {"range": "area:nan:"},
@@ -419,6 +420,7 @@ def test_things_of_each_kind_are_tagged_found_by_it_and_untagged(
         {"after": "[1]"},
         {"after": '["a", "first", 1]'},
         {"after": '[1, "first", "1; drop"]'},
+        {"after": '[1, "first", 9223372036854775808]'},
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_a_sentence(

@@ -278,6 +278,7 @@ def test_values_are_values_in_sql(client: TestClient, value: str) -> None:
         "/api/images/batch-1/../../delivered.json", "/api/images/batch-1/..%2f..%2fdelivered.json", "/api/images/..%2f..%2fetc/passwd",
         "/api/images/batch-1/1.jpg", "/api/images/batch-1/1e0", "/api/images/batch-1/999", "/api/images/none/1",
         "/api/images/batch-1/99999999999999999999999", "/api/images/batch-1/-1", "/api/thumbnails/batch-1/x",
+        "/api/scenes/batch-1/99999999999999999999999999999999999999999", "/api/queue/page?after=WzEsMWU0MV0",
         "/api/scenes/batch-1/999", "/api/outlines/none/1", "/static/x/..%2fapp.py", "/static/x/../app.py", "/static/x/%2e%2e%2fapp.py",
         "/static/x/nothing.js", "/static/..%2f..%2fapp.py/x",
     ],
