@@ -98,8 +98,7 @@ def _decide(db: Published, asked: Decisions) -> dict[str, Any]:
         }
         judged = [(d, _judged(view, d, findings)) for d in asked.decisions]
         fixes = [_fix(d, about) for d, about in judged]
-        of_batches = [(d.batch, f) for (d, _), f in zip(judged, fixes, strict=True) if f]
-        masks = _masks(view, db.store.root, of_batches)
+        masks = _masks(view, db.store.root, judged, fixes)
     try:
         entries = [
             _entry(asked.author, d, about, _made(fix, masks, d.batch), models.get(d.batch))
@@ -153,19 +152,32 @@ def _fix(decision: Decision, about: Row) -> AskedFix | None:
     )
 
 
-def _masks(view: View, root: Path, fixes: Sequence[tuple[str, AskedFix]]) -> _Masks:
-    """The segmentation of each prediction that a fix takes its mask from, by batch, model and prediction."""
+def _masks(
+    view: View,
+    root: Path,
+    judged: Sequence[tuple[Decision, Row]],
+    fixes: Sequence[AskedFix | None],
+) -> _Masks:
+    """The segmentation of each prediction that a fix takes its mask from, by batch, model and prediction.
+
+    None of a prediction that lies in another image.
+    """
+    wanted = [
+        (d.batch, about["image_id"], fix.model, fix.prediction_id)
+        for (d, about), fix in zip(judged, fixes, strict=True)
+        if fix and fix.action in _TAKE_MASKS and None not in (fix.model, fix.prediction_id)
+    ]
+    there = view.rows(
+        """select batch, model, prediction_id from predictions
+           semi join (select unnest(?::varchar[]) as batch, unnest(?::bigint[]) as image_id,
+                             unnest(?::varchar[]) as model, unnest(?::bigint[]) as prediction_id)
+             using (batch, image_id, model, prediction_id)""",
+        list(map(list, zip(*wanted, strict=True))),
+    ) if wanted else []  # fmt: skip
     found: _Masks = {}
-    for batch in {b for b, _ in fixes}:
-        wanted = [
-            {"model": f.model, "prediction_id": f.prediction_id}
-            for b, f in fixes
-            if b == batch
-            and f.model is not None
-            and f.prediction_id is not None
-            and f.action in _TAKE_MASKS
-        ]
-        for row in segmentations(view, root, batch, [], wanted):
+    for batch in {row["batch"] for row in there}:
+        of_batch = [row for row in there if row["batch"] == batch]
+        for row in segmentations(view, root, batch, [], of_batch):
             key = (batch, row["model"], row["prediction_id"])
             found[key] = msgspec.json.decode(row["segmentation"])
     return found

@@ -169,6 +169,11 @@ def test_a_label_is_changed_without_a_finding_whatever_the_size_of_its_id(
             409,
             "no mask",
         ),
+        (  # its prediction 4 is of another picture
+            {"fix": {"action": "change_mask", "model": "model", "prediction_id": 4}},
+            409,
+            "no mask",
+        ),
         ({"note": "x" * 10_001}, 400, "characters"),
         ({"more": 1}, 422, "more"),
         ({"finding_id": None}, 400, "drawn needs"),
@@ -216,9 +221,9 @@ def test_undo_takes_the_last_decision_that_counts_and_only_ones_own(
 
 @pytest.mark.parametrize(("seq", "status"), [(0, 409), (-1, 409), (2**63, 422), ("x", 422)])
 def test_an_entry_that_is_not_there_cannot_be_undone(
-    client: TestClient, seq: object, status: int
+    fresh: TestClient, seq: object, status: int
 ) -> None:
-    answer = client.post("/api/decisions/undo", json={"author": "Ada", "seqs": [seq]})
+    answer = fresh.post("/api/decisions/undo", json={"author": "Ada", "seqs": [seq]})
     assert answer.status_code == status, answer.text
 
 
