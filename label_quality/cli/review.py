@@ -16,6 +16,8 @@ def run_review(root: Path | None, *, host: str, port: int, token: str | None) ->
     from label_quality.review.security import is_loopback
     from label_quality.store import published_database
 
+    if token is not None and not token.strip():
+        return fail("--token is empty: anybody would know it")
     try:
         settings = settings_for(root)
         published_database(settings.root_path)

@@ -1,8 +1,8 @@
 """Takes decisions out of the house: corrected COCO, relabelling lists, tasks for annotation tools.
 
 One file per format in ``formats``; what they share is in ``source`` (what to export from), ``fixes`` (which decisions are
-carried out, by which rule) and ``proposals`` (labels and suggestions of an image, for annotation tools). Writing COCO back
-byte for byte is ``coco.splice``.
+carried out, by which rule), ``proposals`` (labels and suggestions of an image, for annotation tools) and ``spreadsheet`` (CSV).
+Writing COCO back byte for byte is ``coco.splice``.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from label_quality.reviews.attach import SAME_OBJECT
-from label_quality.store.reviews import Fix, Rle
+from label_quality.store.entries import Fix, Rle
 
 if TYPE_CHECKING:
     from label_quality.exports.source import Row, Source

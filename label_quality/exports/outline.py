@@ -9,7 +9,7 @@ from pycocotools import mask as coco_mask
 from label_quality.coco import rle
 from label_quality.coco.masks import areas_and_extents, compressed
 from label_quality.coco.records import Rle as CocoRle
-from label_quality.store.reviews import Rle
+from label_quality.store.entries import Rle
 
 
 class Unsound(ValueError):

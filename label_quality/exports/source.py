@@ -15,7 +15,10 @@ import pyarrow.compute as pc
 
 from label_quality.coco.document import Document
 from label_quality.reviews import attach
+from label_quality.schema import TABLES
 from label_quality.store import Reader, Store, StoreError, published_database
+from label_quality.store.reader import published_files
+from label_quality.store.scan import show
 
 if TYPE_CHECKING:
     import duckdb
@@ -61,7 +64,7 @@ class Source:
         path = self.store.root / "deliveries" / f"{row['sha256']}.json"
         if not path.is_file():
             raise StoreError(
-                f"{path}, the annotation file of batch {batch} as it was delivered, is not there"
+                f"deliveries/{path.name}, the annotation file of batch {batch} as it was delivered, is not there"
             )
         with Document(path, row["file"]) as document:
             yield document
@@ -100,7 +103,8 @@ def open_source(
                 raise StoreError(
                     f"no batch {batch} has been published; these are: {', '.join(known)}"
                 )
-        store.view(con, "prediction_masks", "annotation_masks")
+        for table in ("prediction_masks", "annotation_masks"):
+            show(con, TABLES[table], published_files(con, store.root, table))
         attach(con, entries)
         last = int(entries["seq"][-1].as_py()) if len(entries) else 0
         yield Source(store, con, list(batches) or known, last, select, limit, image_url)

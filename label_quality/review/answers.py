@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import Depends, Request
+from fastapi import Path as PathParameter
 from starlette.responses import Response
 
 from label_quality.review.database import Published
 
 T = TypeVar("T")
+_LEAST, _MOST = -(2**63), 2**63 - 1  # what the databases can hold
+Int64 = Annotated[int, msgspec.Meta(ge=_LEAST, le=_MOST)]
+"""A whole number of a body."""
+ImageId = Annotated[int, PathParameter(ge=_LEAST, le=_MOST)]
+"""An image_id in a path."""
+
 _LARGEST = 2**53 - 1  # from here on a double, which is all that JavaScript has, skips integers
 
 
@@ -29,6 +37,11 @@ class Refused(Exception):
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
+
+
+def said(error: Exception, root: Path) -> str:
+    """The sentence of an error without the place of `root` on this machine, which those who look from elsewhere need not know."""
+    return str(error).replace(f"{root}/", "").replace(str(root), "the root")
 
 
 def answer(data: Any, status: int = 200) -> Response:

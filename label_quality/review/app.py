@@ -19,9 +19,10 @@ from label_quality.review import (
     queue,
     scenes,
     summary,
+    tags,
     verdicts,
 )
-from label_quality.review.answers import Refused, answer
+from label_quality.review.answers import Refused, answer, published, said
 from label_quality.review.database import Published
 from label_quality.review.security import Guard
 from label_quality.settings import Settings
@@ -30,23 +31,23 @@ from label_quality.store import StoreError
 
 def create_app(settings: Settings, token: str | None = None) -> FastAPI:
     """The application on the root of `settings`. With a `token`, whoever shows it is served; without, this machine."""
-    published = Published(settings)
+    behind = Published(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(asyncio.to_thread(_warm, published))
+        warming = asyncio.create_task(asyncio.to_thread(_warm, behind))
         yield
         await warming
-        published.close()
+        behind.close()
 
     # No pages of FastAPI's own: they load scripts from elsewhere.
     app = FastAPI(
         title="label_quality", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
-    app.state.published = published
+    app.state.published = behind
     app.state.token = token
     app.add_middleware(Guard, token=token)
-    rooms = (pages, queue, summary, explorer, performance, export, verdicts, scenes, images)
+    rooms = (pages, queue, summary, explorer, performance, export, verdicts, tags, scenes, images)
     for room in rooms:
         app.include_router(room.router)
     app.add_exception_handler(Refused, _refused)
@@ -56,11 +57,11 @@ def create_app(settings: Settings, token: str | None = None) -> FastAPI:
     return app
 
 
-def _warm(published: Published) -> None:
+def _warm(behind: Published) -> None:
     """Ready before the first one asks. What is not there yet is said to whoever asks."""
-    published.warm()
+    behind.warm()
     with contextlib.suppress(FileNotFoundError, StoreError):
-        performance.warm(published)
+        performance.warm(behind)
 
 
 def _refused(_: Request, error: Exception) -> Response:
@@ -78,5 +79,5 @@ def _unpublished(_: Request, error: Exception) -> Response:
     return answer({"error": "nothing has been published here yet: audit a batch first"}, 503)
 
 
-def _unreadable(_: Request, error: Exception) -> Response:
-    return answer({"error": str(error)}, 503)
+def _unreadable(request: Request, error: Exception) -> Response:
+    return answer({"error": said(error, published(request).store.root)}, 503)

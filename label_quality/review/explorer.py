@@ -1,4 +1,4 @@
-"""The Explorer: its shell, and pages, counts and metrics as JSON. What is shown is `shown`'s matter, tags are `verdicts`'."""
+"""The Explorer: its shell, and pages, counts and metrics as JSON. What is shown is `shown`'s matter, tags are set by `tags`."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, Response
 
 from label_quality.coco import UnreadableFile
 from label_quality.exports import found, open_source
-from label_quality.review.answers import Database, Refused, answer, body_of
+from label_quality.review.answers import Database, Refused, answer, body_of, said
 from label_quality.review.database import Published
 from label_quality.review.pages import render
 from label_quality.store import StoreError
@@ -31,7 +31,7 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batches: list[str] = []
     author: str | None = None
     select: Literal["relabel", "queue"] = "relabel"
-    limit: int = 500
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 500
     image_url: str = ""
 
 
@@ -86,17 +86,17 @@ def _export(form: str, wanted: Wanted, db: Published) -> Response:
         packed = _packed(folder, scratch / f"{form}.zip")
     except (StoreError, UnreadableFile) as error:
         shutil.rmtree(scratch, ignore_errors=True)
-        raise Refused(str(error), 409) from None
+        raise Refused(said(error, db.store.root), 409) from None
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
     # A header holds ASCII, and no more than a few kilobytes of it.
-    said = quote(msgspec.json.encode([line[:200] for line in says[:20]]).decode())
+    heading = quote(msgspec.json.encode([line[:200] for line in says[:20]]).decode())
     return FileResponse(
         packed,
         media_type="application/zip",
         filename=packed.name,
-        headers={"x-says": said, "cache-control": "no-store"},
+        headers={"x-says": heading, "cache-control": "no-store"},
         background=BackgroundTask(shutil.rmtree, scratch, ignore_errors=True),
     )
 

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from label_quality.coco.image_files import locate
 from label_quality.metrics.picture import UnreadablePicture, decode
 from label_quality.pictures import jpeg
-from label_quality.review.answers import Database, Refused
+from label_quality.review.answers import Database, ImageId, Refused
 from label_quality.review.database import Published, Row
 from label_quality.store import StoreError
 
@@ -45,7 +45,7 @@ class _NoPicture(Exception):
 
 
 @router.get("/api/images/{batch}/{image_id}")
-def image(batch: str, image_id: int, db: Database) -> Response:
+def image(batch: str, image_id: ImageId, db: Database) -> Response:
     """The picture as labels see it: turned by its EXIF orientation."""
     row = image_row(db, batch, image_id)
     try:
@@ -59,7 +59,7 @@ def image(batch: str, image_id: int, db: Database) -> Response:
 
 
 @router.get("/api/thumbnails/{batch}/{image_id}")
-def thumbnail(batch: str, image_id: int, db: Database, side: int = 256) -> Response:
+def thumbnail(batch: str, image_id: ImageId, db: Database, side: int = 256) -> Response:
     """The picture as a JPEG whose longer side is at most `side` pixels, 32 to 1024."""
     row = image_row(db, batch, image_id)
     try:

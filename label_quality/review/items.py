@@ -15,9 +15,9 @@ from label_quality.review.answers import Refused
 from label_quality.review.database import Row, View
 from label_quality.review.details import details
 from label_quality.review.kinds import KEYS, SORTED_BY, MetricName, known_metric
-from label_quality.review.shown import Condition, Shown, condition, key_of_image
+from label_quality.review.shown import Condition, Shown, condition, key_of_image, whole
 
-_ID_TYPES = {"batch": str, "model": str}
+_NAMES = {"batch", "model"}  # of the keys; the others are numbers
 
 
 class Page(Shown):
@@ -95,7 +95,10 @@ def _begin(made: Condition, asked: Page, value: str) -> None:
     try:
         first, *identity = msgspec.json.decode(text)
         place = float(first)
-        parts = [_ID_TYPES.get(key, int)(part) for key, part in zip(keys, identity, strict=True)]
+        parts = [
+            str(part) if key in _NAMES else whole(part)
+            for key, part in zip(keys, identity, strict=True)
+        ]
     except (msgspec.MsgspecError, ValueError, TypeError):
         raise Refused("this is not a place in the list") from None
     onward = asked.order if asked.after else _turned(asked.order)

@@ -5,6 +5,7 @@ So a filter by outcome is a positional join, which costs a tenth of a join by ke
 
 from __future__ import annotations
 
+from label_quality.review.answers import Refused
 from label_quality.review.database import Row, View
 from label_quality.review.kept import once
 from label_quality.review.kinds import KEYS, Kind
@@ -27,8 +28,12 @@ def with_outcomes(view: View, kind: Kind, by: str, model: str) -> str:
         kind: annotation or prediction.
         by: bbox or segm.
         model: whose outcome of labels is meant, the first model where it is "". Predictions have their own.
+
+    Refused where there is no such model: for each a table is kept.
     """
     judge = (model or first_model(view)) if kind == "annotation" else ""
+    if judge and not view.row("select 1 as there from models where model = ? limit 1", [judge]):
+        raise Refused(f"there is no model {judge!r}")
     name = f"live.{_identifier(f'outcomes of {kind} by {by} {judge}')}"
     once(view, name, lambda: _build(view, name, kind, by, judge))
     return f"(select m.*, o.outcome, o.reason from {kind}_metrics m positional join {name} o)"

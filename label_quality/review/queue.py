@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from label_quality.review.answers import Database, Refused, answer
+from label_quality.review.answers import Database, Int64, Refused, answer
 from label_quality.review.database import Row, View
 from label_quality.review.filters import COLUMNS, SOURCE, Filters
 from label_quality.reviews import content_hash
@@ -37,7 +37,7 @@ _DETAILS = f"""
   found as materialized (
     select s.*, f.* from shown s join findings f on f.rowid = s."row"
   ), labels as materialized (
-    select batch, annotation_id, category_id, iscrowd, segmentation_type, {content_hash("a")} as content_hash
+    select batch, annotation_id, category_id, iscrowd, {content_hash("a")} as content_hash
     from annotations a
     where annotation_id in (select annotation_id from found union all select other_annotation_id from found)
   ), tags as (
@@ -45,8 +45,7 @@ _DETAILS = f"""
   )
   select f.* exclude ("row"), q.category, q.suggested_category, q.model_score, q.outcome, coalesce(d.status, 'open') as status,
          coalesce(d.disagreement, false) as disagreement, d.seq, d.verdicts, t.tags, a.iscrowd, a.content_hash,
-         o.content_hash as other_content_hash, o.category_id as other_category_id,
-         a.segmentation_type <> 'none' as label_has_mask
+         o.content_hash as other_content_hash, o.category_id as other_category_id
   from found f join live.queue q using ("row") left join live.decided d using ("row") left join tags t using ("row")
   left join labels a on a.batch = f.batch and a.annotation_id = f.annotation_id
   left join labels o on o.batch = f.batch and o.annotation_id = f.other_annotation_id"""
@@ -80,7 +79,7 @@ class Key:
 def _key(text: str) -> Key:
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return Key(*msgspec.json.decode(raw, type=tuple[float, int]))
+        return Key(*msgspec.json.decode(raw, type=tuple[float, Int64]))
     except (msgspec.MsgspecError, binascii.Error, ValueError):
         raise Refused("this is not a place in the queue") from None
 

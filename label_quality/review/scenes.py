@@ -5,13 +5,16 @@ Outlines come from Parquet, which takes longer than boxes; a page draws the boxe
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from label_quality.review.answers import Database, Refused, answer
-from label_quality.review.database import Published, Row
+from label_quality.review.answers import Database, ImageId, Refused, answer
+from label_quality.review.database import Row, View
 from label_quality.review.outlines import outline
 from label_quality.reviews import content_hash
+from label_quality.store.reader import published_files
 from label_quality.store.scan import quoted
 
 router = APIRouter()
@@ -20,7 +23,7 @@ _MOST_PREDICTIONS = 300  # of an image, the surest first
 
 
 @router.get("/api/scenes/{batch}/{image_id}")
-def scene(batch: str, image_id: int, db: Database) -> Response:
+def scene(batch: str, image_id: ImageId, db: Database) -> Response:
     """The image, its labels and its predictions; boxes are x, y, width, height in pixels."""
     key = [batch, image_id]
     with db.view() as view:
@@ -72,7 +75,7 @@ def categories(batch: str, db: Database) -> Response:
 
 
 @router.get("/api/outlines/{batch}/{image_id}")
-def outlines(batch: str, image_id: int, db: Database, minimum: float = 0.0) -> Response:
+def outlines(batch: str, image_id: ImageId, db: Database, minimum: float = 0.0) -> Response:
     """SVG paths of the masks of an image in pixels: by annotation id, and by model and prediction id.
 
     `minimum` is the score below which predictions are left out.
@@ -92,8 +95,8 @@ def outlines(batch: str, image_id: int, db: Database, minimum: float = 0.0) -> R
                 order by score desc limit {_MOST_PREDICTIONS}""",
             [batch, image_id, minimum],
         )
+        found = segmentations(view, db.store.root, batch, labels, predictions)
     size = (image["height"], image["width"])
-    found = segmentations(db, batch, labels, predictions)
     paths = [(row, outline(row["segmentation"], size)) for row in found]
     return answer(
         {
@@ -106,38 +109,33 @@ def outlines(batch: str, image_id: int, db: Database, minimum: float = 0.0) -> R
 
 
 def segmentations(
-    db: Published, batch: str, labels: list[Row], predictions: list[Row]
+    view: View, root: Path, batch: str, labels: list[Row], predictions: list[Row]
 ) -> list[Row]:
     """The segmentations, as they stand in the files, of labels (annotation_id) and predictions (model, prediction_id).
 
-    Returns rows of annotation_id, model, prediction_id, segmentation; none where a file has gone meanwhile.
+    The files are those of the state that `view` shows. Returns rows of annotation_id, model, prediction_id, segmentation;
+    none where a file has gone meanwhile.
     """
-    manifest = db.store.manifest(batch)
-    if manifest is None:
-        return []
     found: list[Row] = []
     ids = ", ".join(str(int(r["annotation_id"])) for r in labels)
     of_predictions = ", ".join(
         f"({quoted(r['model'])}, {int(r['prediction_id'])})" for r in predictions
     )
-    with db.view() as view:
-        for table, select, where in (
-            (
-                "annotation_masks",
-                "annotation_id, null as model, null as prediction_id",
-                ids and f"annotation_id in ({ids})",
-            ),
-            (
-                "prediction_masks",
-                "null as annotation_id, model, prediction_id",
-                of_predictions and f"(model, prediction_id) in ({of_predictions})",
-            ),
-        ):
-            file = manifest.tables.get(table)
-            if file is None or not where or not (db.store.root / file).is_file():
-                continue
+    for table, select, where in (
+        (
+            "annotation_masks",
+            "annotation_id, null as model, null as prediction_id",
+            ids and f"annotation_id in ({ids})",
+        ),
+        (
+            "prediction_masks",
+            "null as annotation_id, model, prediction_id",
+            of_predictions and f"(model, prediction_id) in ({of_predictions})",
+        ),
+    ):
+        for file in published_files(view.con, root, table, batch) if where else ():
             found += view.rows(
                 f"""select {select}, segmentation
-                    from read_parquet({quoted(db.store.root / file)}, hive_partitioning = false) where {where}"""
+                    from read_parquet({quoted(file)}, hive_partitioning = false) where {where}"""
             )
     return found

@@ -37,9 +37,14 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """ASGI middleware. With a token, whoever knows it may come from anywhere; without, only this machine is served."""
+    """ASGI middleware. With a token, whoever knows it may come from anywhere; without, only this machine is served.
+
+    Raises ValueError for an empty token, which everybody knows.
+    """
 
     def __init__(self, app: ASGIApp, token: str | None = None) -> None:
+        if token is not None and not token.strip():
+            raise ValueError("a token needs at least one character")
         self._app = app
         self._token = token
 
@@ -108,13 +113,20 @@ def _host(request: Request) -> str:
         return ""
 
 
+def _place(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
 def _cross_site(request: Request) -> Response | None:
     """Browsers say where a post comes from; what is no browser has no cookie that could be abused."""
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     if site not in (None, "same-origin"):
         return _no("posts from other sites are refused")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is not None and _place(origin) != request.headers.get("host"):
         return _no("posts from other sites are refused")
     # No form can send this type, and a script elsewhere would have to ask first.
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":

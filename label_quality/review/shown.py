@@ -10,9 +10,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+import msgspec
 from pydantic import BaseModel, Field
 
-from label_quality.review.answers import Refused
+from label_quality.review.answers import Int64, Refused
 from label_quality.review.database import View
 from label_quality.review.judged import Subject, cases_of
 from label_quality.review.kept import once
@@ -129,9 +130,18 @@ def key_of_image(text: str) -> tuple[str, int]:
     """Batch and id of ``batch/image_id``."""
     batch, _, number = text.rpartition("/")
     try:
-        return batch, int(number)
+        return batch, whole(number)
     except ValueError:
         raise Refused(f"{text!r} is not batch/image_id") from None
+
+
+def whole(text: object) -> int:
+    """The whole number that a text or a number says; ValueError where the database has no such number."""
+    try:
+        number: int = msgspec.convert(text, Int64, strict=False)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+    return number
 
 
 def _range(made: Condition, metric: str, low: float | None, high: float | None) -> None:

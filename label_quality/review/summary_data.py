@@ -19,11 +19,11 @@ from label_quality.review.shown import Shown, condition
 POINTS = 3_000
 """Points of a scatter plot: a sample that is the same each time."""
 _REVIEWED = """
-select error_type, c.name as category_name, count(distinct (v.batch, attached_finding_id)) as reviewed,
+select error_type, c.name as category_name, grouping(c.name) = 1 as of_all, count(distinct (v.batch, attached_finding_id)) as reviewed,
        count(distinct (v.batch, attached_finding_id)) filter (verdict = 'accept') as accepted
 from live.verdicts v left join categories c using (batch, category_id)
 where attached_finding_id is not null and not superseded and $1 in ('', v.batch)
-group by grouping sets ((), (error_type), (category_name), (error_type, category_name))
+group by grouping sets ((), (error_type), (c.name), (error_type, c.name))
 """
 
 
@@ -58,11 +58,7 @@ def rates(view: View, batch: str) -> list[Row]:
         if batch
         else read.rates(view.rows)
     )
-    decided = {
-        r["error_type"] or "any": r
-        for r in view.rows(_REVIEWED, [batch])
-        if r["category_name"] is None
-    }
+    decided = {r["error_type"] or "any": r for r in view.rows(_REVIEWED, [batch]) if r["of_all"]}
     return [row | _decided(decided.get(row["error_type"])) for row in found]
 
 
@@ -81,7 +77,7 @@ def category_rates(view: View, batch: str, error_type: str) -> list[Row]:
     decided = {
         r["category_name"]: r
         for r in view.rows(_REVIEWED, [batch])
-        if r["category_name"] is not None and (r["error_type"] or "any") == error_type
+        if not r["of_all"] and (r["error_type"] or "any") == error_type
     }
     rows = [row | _decided(decided.get(row["category_name"])) for row in found if row["judged"]]
     return sorted(rows, key=lambda r: (-(r["expected_errors"] or 0), r["category_name"]))

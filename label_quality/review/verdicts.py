@@ -1,4 +1,4 @@
-"""Decisions: verdicts, fixes, undo and tags go into the review log. What the page asks for is checked against what is there.
+"""Decisions: verdicts, fixes and undo go into the review log. What the page asks for is checked against what is there.
 
 A decision says what was shown (the hash of the label): when that has changed meanwhile it is refused, and nothing of the
 post is written.
@@ -7,19 +7,20 @@ post is written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from label_quality.review.answers import Database, Refused, answer, body_of
+from label_quality.review.answers import Database, Int64, Refused, answer, body_of
 from label_quality.review.database import Published, Row, View
 from label_quality.review.queue import find_many
 from label_quality.review.scenes import segmentations
 from label_quality.reviews import content_hash
-from label_quality.store.reviews import Entry, Fix, FixAction, Kind, Verdict
+from label_quality.store.entries import Entry, Fix, FixAction, Verdict
 
 router = APIRouter()
 
@@ -31,10 +32,10 @@ class AskedFix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The fix as the page knows it: a mask is named by the prediction that it is taken from."""
 
     action: FixAction
-    category_id: int | None = None
+    category_id: Int64 | None = None
     box: tuple[float, float, float, float] | None = None
     model: str | None = None
-    prediction_id: int | None = None
+    prediction_id: Int64 | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,8 +47,8 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch: str
     verdict: Verdict
     finding_id: str | None = None
-    image_id: int | None = None
-    annotation_id: int | None = None
+    image_id: Int64 | None = None
+    annotation_id: Int64 | None = None
     shown: str | None = None
     fix: AskedFix | None = None
     note: str | None = None
@@ -61,30 +62,10 @@ class Decisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`seq` is the entry to undo; without it the author's last one that counts."""
+    """`seqs` are the entries to undo, all or none; without any the author's last one that counts."""
 
     author: str
-    seq: int | None = None
-
-
-class Tagged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One thing that gets a tag."""
-
-    kind: Kind
-    batch: str
-    image_id: int
-    annotation_id: int | None = None
-    model: str | None = None
-    prediction_id: int | None = None
-
-
-class Tags(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A tag for many things, or, with `remove`, off them."""
-
-    author: str
-    tag: str
-    things: list[Tagged]
-    remove: bool = False
+    seqs: Annotated[list[Int64], msgspec.Meta(max_length=_MOST)] = []
 
 
 @router.post("/api/decisions")
@@ -96,25 +77,9 @@ async def decide(request: Request, db: Database) -> Response:
 
 @router.post("/api/decisions/undo")
 async def undo(request: Request, db: Database) -> Response:
-    """Undo an entry of the author's; answers with what it was about."""
+    """Undo entries of the author's; answers with what the last of them was about."""
     asked = await body_of(request, Undo)
     return answer(await run_in_threadpool(_undo, db, asked))
-
-
-@router.get("/api/tags")
-def tags(db: Database) -> Response:
-    """The tags that something has, and how many things."""
-    with db.view() as view:
-        return answer(
-            view.rows("select tag, count(*) as n from live.tags group by all order by n desc, tag")
-        )
-
-
-@router.post("/api/tags")
-async def tag(request: Request, db: Database) -> Response:
-    """Tag images, labels or predictions, or take a tag off them."""
-    asked = await body_of(request, Tags)
-    return answer(await run_in_threadpool(_tag, db, asked))
 
 
 def _decide(db: Published, asked: Decisions) -> dict[str, Any]:
@@ -132,8 +97,8 @@ def _decide(db: Published, asked: Decisions) -> dict[str, Any]:
             )
         }
         judged = [(d, _judged(view, d, findings)) for d in asked.decisions]
-    fixes = [_fix(d, about) for d, about in judged]
-    masks = _masks(db, [(d.batch, f) for (d, _), f in zip(judged, fixes, strict=True) if f])
+        fixes = [_fix(d, about) for d, about in judged]
+        masks = _masks(view, db.store.root, judged, fixes)
     try:
         entries = [
             _entry(asked.author, d, about, _made(fix, masks, d.batch), models.get(d.batch))
@@ -187,25 +152,38 @@ def _fix(decision: Decision, about: Row) -> AskedFix | None:
     )
 
 
-def _masks(db: Published, fixes: Sequence[tuple[str, AskedFix]]) -> _Masks:
-    """The segmentation of each prediction that a fix takes its mask from, by batch, model and prediction."""
+def _masks(
+    view: View,
+    root: Path,
+    judged: Sequence[tuple[Decision, Row]],
+    fixes: Sequence[AskedFix | None],
+) -> _Masks:
+    """The segmentation of each prediction that a fix takes its mask from, by batch, model and prediction.
+
+    None of a prediction that lies in another image.
+    """
+    wanted = [
+        (d.batch, about["image_id"], fix.model, fix.prediction_id)
+        for (d, about), fix in zip(judged, fixes, strict=True)
+        if fix and fix.action in _TAKE_MASKS and None not in (fix.model, fix.prediction_id)
+    ]
+    there = view.rows(
+        """select batch, model, prediction_id from predictions
+           semi join (select unnest(?::varchar[]) as batch, unnest(?::bigint[]) as image_id,
+                             unnest(?::varchar[]) as model, unnest(?::bigint[]) as prediction_id)
+             using (batch, image_id, model, prediction_id)""",
+        list(map(list, zip(*wanted, strict=True))),
+    ) if wanted else []  # fmt: skip
     found: _Masks = {}
-    for batch in {b for b, _ in fixes}:
-        wanted = [
-            {"model": f.model, "prediction_id": f.prediction_id}
-            for b, f in fixes
-            if b == batch
-            and f.model is not None
-            and f.prediction_id is not None
-            and f.action in _TAKE_MASKS
-        ]
-        for row in segmentations(db, batch, [], wanted):
+    for batch in {row["batch"] for row in there}:
+        of_batch = [row for row in there if row["batch"] == batch]
+        for row in segmentations(view, root, batch, [], of_batch):
             key = (batch, row["model"], row["prediction_id"])
             found[key] = msgspec.json.decode(row["segmentation"])
     return found
 
 
-_TAKE_MASKS = ("add", "change_box", "change_mask")
+_TAKE_MASKS = ("add", "change_mask")  # another box leaves the label's own mask as it is
 
 
 def _made(fix: AskedFix | None, masks: _Masks, batch: str) -> Fix | None:
@@ -262,57 +240,15 @@ def _undo(db: Published, asked: Undo) -> dict[str, Any]:
         # Undo follows the verdicts that stand now: what was decided again since is not brought back.
         last = view.row(
             """select seq, batch, image_id, attached_finding_id as finding_id from live.verdicts
-               where author = ? and (seq = ? or ? is null) order by seq desc limit 1""",
-            [asked.author, asked.seq, asked.seq],
+               where author = $1 and (len($2::bigint[]) = 0 or list_contains($2::bigint[], seq))
+               order by seq desc limit 1""",
+            [asked.author, asked.seqs],
         )
-    if last is None and asked.seq is None:
+    seqs = asked.seqs or ([last["seq"]] if last else [])
+    if not seqs:
         raise Refused("There is nothing of yours to undo.", 409)
     try:
-        db.log.undo(asked.seq or last["seq"], asked.author)  # type: ignore[index]
+        db.log.undo_all(seqs, asked.author)
     except ValueError as error:
         raise Refused(str(error), 409) from None
     return last or {}
-
-
-def _tag(db: Published, asked: Tags) -> dict[str, Any]:
-    if len(asked.things) > _MOST:
-        raise Refused(f"no more than {_MOST} things at once")
-    try:
-        entries = [
-            Entry(
-                author=asked.author,
-                action="untag" if asked.remove else "tag",
-                tag=asked.tag.strip(),
-                **msgspec.structs.asdict(t),
-            )
-            for t in asked.things
-        ]
-    except ValueError as error:
-        raise Refused(str(error)) from None
-    with db.view() as view:
-        _check_there(view, asked.things)
-    return {"seqs": [e.seq for e in db.log.add(entries)]}
-
-
-def _check_there(view: View, things: Sequence[Tagged]) -> None:
-    """Refused where something that is to be tagged is not there."""
-    keys = [
-        [getattr(t, n) for t in things]
-        for n in ("kind", "batch", "image_id", "annotation_id", "model", "prediction_id")
-    ]
-    absent = view.row(
-        """with things as (
-             select unnest(?::varchar[]) as kind, unnest(?::varchar[]) as batch, unnest(?::bigint[]) as image_id,
-                    unnest(?::bigint[]) as annotation_id, unnest(?::varchar[]) as model, unnest(?::bigint[]) as prediction_id
-           )
-           select count(*) as n from things t
-           where (kind = 'image' and not exists (from images i where i.batch = t.batch and i.image_id = t.image_id))
-              or (kind = 'annotation' and not exists (
-                    from annotations a where a.batch = t.batch and a.image_id = t.image_id and a.annotation_id = t.annotation_id))
-              or (kind = 'prediction' and not exists (
-                    from predictions p where p.batch = t.batch and p.image_id = t.image_id and p.model = t.model
-                      and p.prediction_id = t.prediction_id))""",
-        keys,
-    )
-    if absent and absent["n"]:
-        raise Refused(f"{absent['n']} of these are no longer there.", 409)

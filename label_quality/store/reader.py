@@ -17,6 +17,7 @@ import duckdb
 
 from label_quality.store.errors import StoreError
 from label_quality.store.files import scratch_name
+from label_quality.store.manifests import Manifests
 
 DATABASE = "label_quality.duckdb"
 _Identity = tuple[int, int, int]
@@ -85,6 +86,28 @@ def published_database(root: Path) -> Path:
             f"nothing has been published under {root}: run `label-quality audit` with --root {root} first"
         )
     return database
+
+
+def published_files(
+    con: duckdb.DuckDBPyConnection, root: Path, table: str, batch: str | None = None
+) -> list[Path]:
+    """The files of a table that is kept beside the database, of the very states of batches that `con`, the database, shows.
+
+    Between a commit and its publish the manifests are ahead: ids of the one are not those of the other. Files of states
+    that are no longer kept are left out. `batch`: only its files.
+    """
+    rows = con.execute(
+        """select batch, run_id, committed_at from _published
+           where not starts_with(batch, '.') and batch = coalesce(?, batch) order by batch""",
+        [batch],
+    ).fetchall()
+    files = []
+    for name, *state in rows:
+        manifest = Manifests(root).get(name)
+        for version in manifest.versions if manifest else ():
+            if [version.run_id, version.committed_at] == state and table in version.tables:
+                files.append(root / version.tables[table])
+    return [file for file in files if file.is_file()]
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

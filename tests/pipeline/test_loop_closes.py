@@ -16,7 +16,7 @@ from pycocotools import mask as coco_mask
 from label_quality.demo import Demo, make_demo
 from label_quality.reviews import content_hash
 from label_quality.store import Store
-from label_quality.store.reviews import Entry, Fix, Rle
+from label_quality.store.entries import Entry, Fix, Rle
 
 FIRST = 100
 BOX = ("x", "y", "width", "height")

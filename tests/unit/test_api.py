@@ -12,7 +12,7 @@ import label_quality
 from label_quality.api import Audit
 from label_quality.schema import TABLES
 from label_quality.store import Store
-from label_quality.store.reviews import Entry
+from label_quality.store.entries import Entry
 
 sys.path.insert(0, str(Path(__file__).parent / "store"))
 from store_rows import add_verdict, refresh, rows

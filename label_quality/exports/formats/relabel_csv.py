@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_quality.exports.proposals import selected
 from label_quality.exports.registry import Exporter, Result
+from label_quality.exports.spreadsheet import write_csv
 
 if TYPE_CHECKING:
     from label_quality.exports.source import Source
@@ -18,25 +18,14 @@ COLUMNS = (
     *("suggested_x", "suggested_y", "suggested_width", "suggested_height"),
     *("p_error", "reason", "note", "author", "at", "finding_id"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write(source: Source, folder: Path) -> Result:
     """``relabel.csv``: one row per finding."""
     rows = selected(source)
     file = folder / "relabel.csv"
-    with file.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.writer(out)
-        writer.writerow(COLUMNS)
-        writer.writerows([_cell(row[c]) for c in COLUMNS] for row in rows)
+    write_csv(file, COLUMNS, rows)
     return Result([file], [f"{len(rows)} findings to relabel"])
-
-
-def _cell(value: object) -> object:
-    """A text that a spreadsheet would take for a formula is marked as text."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return value
 
 
 EXPORTER = Exporter("relabel-csv", "The relabelling list as a CSV table.", write)

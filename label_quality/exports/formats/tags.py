@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_quality.exports.registry import Exporter, Result
+from label_quality.exports.spreadsheet import write_csv
 
 if TYPE_CHECKING:
     from label_quality.exports.source import Source
@@ -26,10 +26,7 @@ def write(source: Source, folder: Path) -> Result:
         source.batches,
     )
     file = folder / "tags.csv"
-    with file.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(file, COLUMNS, rows)
     return Result([file], [f"{len(rows)} tags"])
 
 

@@ -31,7 +31,7 @@ export class Decisions {
       batch: finding.batch, finding_id: finding.finding_id, shown: finding.content_hash, verdict, fix, note: note || null,
     }));
     const before = Promise.allSettled(names.map((n) => this.queues.get(n)));
-    const written = before.then(() => post("/api/decisions", { author: who, decisions }));
+    const written = before.then(() => post("/api/decisions", { author: who, decisions })).finally(() => touch(things));
     for (const name of names) this.queues.set(name, written);
     const steps = things.map(({ finding }, k) => ({ finding, seq: written.then((answer) => answer.seqs[k]) }));
     for (const step of steps) step.seq.catch(() => {});
@@ -69,11 +69,13 @@ export class Decisions {
     for (const step of entry.steps) step.revert?.();
     this.#count(1);
     try {
-      for (const step of entry.steps) await post("/api/decisions/undo", { author: who, seq: await step.seq });
+      await post("/api/decisions/undo", { author: who, seqs: await Promise.all(entry.steps.map((step) => step.seq)) });
       this.onwritten();
     } catch (error) {
+      if (error.status === 0) this.done.push(entry); // not heard: what is undone next is still this
       this.onrefused(entry.steps[0].finding ?? null, error);
     } finally {
+      touch(entry.steps);
       this.#count(-1);
     }
     return entry.steps[0].finding ?? {};
@@ -111,4 +113,9 @@ export class Decisions {
     Object.assign(mark.finding, mark.before);
     this.onchange(mark.finding);
   }
+}
+
+/** Notes when something was written about findings: what was asked before that is older. */
+function touch(things) {
+  for (const { finding } of things) if (finding) finding.touched = performance.now();
 }

@@ -1,39 +1,13 @@
 // The Explorer: any image, label or prediction by any metric. Puts filters, histogram, tiles, viewer and tags together.
 import { glyph, h, get, post, author, UrlState, toast, count, settled, words } from "./shell.js";
 import { Chart } from "./charts.js";
+import { KEYS, KINDS, ORDER, VIEWS } from "./explorer_views.js";
 import { Filters } from "./explorer_filters.js";
 import { Tiles } from "./tiles.js";
 import { Viewer } from "./viewer.js";
 import { choose } from "./chooser.js";
 import { showHelp } from "./keys.js";
 
-const KINDS = { image: "Images", annotation: "Labels", prediction: "Predictions" };
-// One click away: what people look for first.
-const VIEWS = {
-  image: [
-    ["Near duplicates", { sort: "uniqueness", order: "asc", range: ["uniqueness::0.875"] }],
-    ["Most objects", { sort: "object_count", order: "desc" }],
-    ["Dark", { sort: "brightness", order: "asc" }],
-    ["Blurred", { sort: "sharpness", order: "asc" }],
-    ["Outliers", { outlier: "any" }],
-  ],
-  annotation: [
-    ["Annotation Duplicates", { sort: "same_class_iou", order: "desc" }],
-    ["Class conflicts", { sort: "other_class_iou", order: "desc" }],
-    ["Absolute Area", { sort: "area", order: "asc" }],
-    ["Aspect Ratio", { sort: "aspect_ratio", order: "desc" }],
-    ["Odd shapes", { sort: "shape_deviation", order: "desc" }],
-    ["Not found by the model", { outcome: ["FN"], sort: "area", order: "desc" }],
-    ["Outliers", { outlier: "any" }],
-  ],
-  prediction: [
-    ["Confident false positives", { outcome: ["FP"], range: ["confidence:0.75:"], sort: "confidence", order: "desc" }],
-    ["Wrong class", { outcome: ["FP"], reason: ["wrong_class"], sort: "confidence", order: "desc" }],
-    ["Aspect Ratio", { sort: "aspect_ratio", order: "desc" }],
-    ["Unsure", { sort: "confidence", order: "asc" }],
-  ],
-};
-const ORDER = { image: "desc", annotation: "asc", prediction: "desc" };
 const FILTERS = { batch: [], category: [], model: "", tag: [], image_tag: [], untagged: "", range: [], by: "bbox", outcome: [], reason: [], outlier: "", severity: "", error: [], cell: "", cell_batch: "", image: "", like: "", near: "", map: "" };
 const state = new UrlState({ kind: "annotation", ...FILTERS, sort: "", order: "", limit: 48, after: "", before: "", size: 190, hide: [] });
 
@@ -289,16 +263,6 @@ const refreshFacets = settled(async () => filterBar.take(await get("/api/explore
 
 // Keys -----------------------------------------------------------------------------------------------------------
 
-const KEYS = {
-  "The list": [
-    [["t"], "", "Tag what is selected"], [["Ctrl+a"], "", "Select all on this page"], [["Escape"], "", "Select nothing"],
-    [["h"], "", "Nothing over the pictures"], [["1"], "", "Labels"], [["2"], "", "Predictions"], [["/"], "", "Filters"], [["?"], "", "These keys"],
-  ],
-  "One of them": [
-    [["ArrowRight", "j"], "", "Next"], [["ArrowLeft", "k"], "", "Previous"], [["t"], "", "Tag it"], [["+", "-"], "", "Zoom (or the wheel)"], [["0"], "", "To the object"],
-    [["9"], "", "Whole picture"], [["h"], "", "Nothing over the picture"], [["1", "2", "3", "4"], "", "Labels, predictions, masks, others"], [["Escape"], "", "Close"],
-  ],
-};
 document.getElementById("help").addEventListener("click", () => showHelp(KEYS));
 
 document.addEventListener("keydown", (event) => {

@@ -1,5 +1,5 @@
 // The export page: how much was decided, and a card for each format that can be downloaded.
-import { h, get, count, toast } from "./shell.js";
+import { h, get, count, refusalOf, toast } from "./shell.js";
 
 const NAMES = {
   coco: "Corrected COCO", "relabel-csv": "Relabelling list", "relabel-coco": "COCO to relabel", "label-studio": "Label Studio", cvat: "CVAT", fiftyone: "FiftyOne", tags: "Tags",
@@ -46,7 +46,7 @@ async function download(name, { batch, author, select, url }, button, said) {
   const body = { batches: batch.value ? [batch.value] : [], author: author.value || null, select: select.value, image_url: url.value };
   try {
     const answer = await fetch(`/api/export/${name}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
-    if (!answer.ok) throw new Error((await answer.json()).error);
+    if (!answer.ok) throw await refusalOf(answer);
     said.replaceChildren(...JSON.parse(decodeURIComponent(answer.headers.get("x-says"))).map((line) => h("li", {}, line)));
     const link = h("a", { href: URL.createObjectURL(await answer.blob()), download: `${name}.zip` });
     link.click();

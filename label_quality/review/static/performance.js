@@ -186,8 +186,19 @@ async function showCounts() {
   return asking;
 }
 
+const turns = new Map(); // of a path, how often it was asked
+
+/** As `get`; what something newer was asked meanwhile is dropped, so that no answer stands below another subject's name. */
+async function newest(path, values) {
+  const turn = (turns.get(path) ?? 0) + 1;
+  turns.set(path, turn);
+  const found = await get(path, values);
+  if (turn !== turns.get(path)) throw new DOMException("asked again meanwhile", "AbortError");
+  return found;
+}
+
 async function showScores() {
-  const { scores } = await get("/api/performance/scores", asked());
+  const { scores } = await newest("/api/performance/scores", asked());
   const names = subjects().map(titleOf);
   coco.replaceChildren(h("table", { class: "small" },
     h("thead", {}, h("tr", {}, h("th", {}, ""), known.scores.map((s) => h("th", {}, s)))),
@@ -204,7 +215,7 @@ function fillSides(element, parts) {
 const explorer = (kind, [name, where], values) => `/explorer?${queryOf({ kind, model: name, batch: where ? [where] : [], by: state.by === "bbox" ? "" : state.by, ...values })}`;
 
 async function showConfusion() {
-  const found = await get("/api/performance/confusion", { ...asked(), most: state.most });
+  const found = await newest("/api/performance/confusion", { ...asked(), most: state.most });
   const two = subjects();
   const charts = found.figures.map((_, k) => new Chart({ label: "Confusion matrix", empty: "No prediction is sure enough to be counted.",
     onclick: (names, point) => {
@@ -218,7 +229,7 @@ async function showConfusion() {
 
 async function showReasons() {
   const only = state.category.length === 1 ? state.category[0] : "";
-  const found = await get("/api/performance/reasons", { ...asked(), category: only, score: state.score || "" });
+  const found = await newest("/api/performance/reasons", { ...asked(), category: only, score: state.score || "" });
   const two = subjects();
   fillSides(reasons, found.subjects.map((rows, k) => reasonRows(rows, (kind, outcome, reason) => explorer(kind, two[k], {
     outcome, reason: reason ?? "", category: only, sort: kind === "prediction" ? "confidence" : "area", order: "desc",
@@ -226,7 +237,7 @@ async function showReasons() {
 }
 
 async function showGains() {
-  const found = await get("/api/performance/gains", asked());
+  const found = await newest("/api/performance/gains", asked());
   fillCharts(gains, found.subjects.map((figure) => [figure, "What would be gained", "Nothing was computed: that is done by the job refresh."]));
 }
 
@@ -237,7 +248,7 @@ function fillCharts(element, parts, onclick = null) {
 }
 
 async function showImportance() {
-  const found = await get("/api/performance/importance", asked());
+  const found = await newest("/api/performance/importance", asked());
   const of = found.subjects.map((questions) => questions.find((q) => q.target === state.target));
   fillCharts(importance, of.map((q) => [q?.[state.view] ?? null, state.view, "Nothing was computed: that is done by the job refresh, from predictions."]),
     ({ kind, metric: name }) => { change({ metric: `${kind}:${name}` }, showByMetric); byMetric.closest("section").scrollIntoView({ behavior: "smooth", block: "nearest" }); });
@@ -245,7 +256,7 @@ async function showImportance() {
 
 async function showByMetric() {
   const [kind, name] = state.metric.split(":");
-  const found = await get("/api/performance/by_metric", { ...asked(), kind, metric: name });
+  const found = await newest("/api/performance/by_metric", { ...asked(), kind, metric: name });
   const made = found.subjects.map((questions) => questions.map((q) => ({ q, chart: new Chart({ label: `${q.measure} by ${name}` }) })));
   fillSides(byMetric, made.map((charts) => (charts.length
     ? h("div", { class: "questions" }, charts.map(({ q, chart }) => h("div", {}, h("h4", { class: "soft" }, q.question), chart.element)))

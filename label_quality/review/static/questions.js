@@ -1,5 +1,5 @@
 // What the queue asks a person in between: a class, a tag, a note.
-import { get, h } from "./shell.js";
+import { get, h, toast } from "./shell.js";
 import { choose } from "./chooser.js";
 
 const categories = new Map(); // of a batch, fetched once
@@ -7,7 +7,14 @@ const categories = new Map(); // of a batch, fetched once
 /** A category of the batch: {text, category_id}, or null. */
 export async function chooseClass(batch, title, current) {
   if (!categories.has(batch)) categories.set(batch, get(`/api/categories/${encodeURIComponent(batch)}`));
-  const found = await categories.get(batch);
+  let found;
+  try {
+    found = await categories.get(batch);
+  } catch (error) {
+    categories.delete(batch); // asked for again next time
+    toast(error.message, { wrong: true });
+    return null;
+  }
   return choose(title, found.map((c) => ({ text: c.name, category_id: c.category_id, detail: c.labels.toLocaleString("en-US") })), { current });
 }
 

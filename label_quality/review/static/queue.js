@@ -135,7 +135,7 @@ async function freshen(finding) {
   try {
     const now = await get("/api/queue/finding", { batch: finding.batch, finding_id: finding.finding_id });
     // What this page has written meanwhile is newer than the answer.
-    if (decisions.pending || finding.mark || finding.touched > begun) return;
+    if (decisions.pending || finding.touched > begun) return;
     if (now.seq === finding.seq && now.status === finding.status && String(now.tags) === String(finding.tags)) return;
     list.update(now);
     showMarks();
@@ -246,7 +246,7 @@ async function undo() {
     const index = finding?.finding_id ? list.find(nameOf(finding)) : -1;
     if (index >= 0) {
       if (state.view === "focus") go(index);
-      if (finding !== list.findings[index]) freshen(list.findings[index]);
+      freshen(list.findings[index]);
     } else if (finding?.finding_id) load(nameOf(finding));
     else showPanel();
     toast("Undone");

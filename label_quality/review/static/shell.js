@@ -57,13 +57,18 @@ async function ask(path, options) {
     throw new Refusal("The server does not answer.", 0);
   }
   if (answer.ok) return answer.json();
+  throw await refusalOf(answer);
+}
+
+/** What an answer that is not well says. */
+export async function refusalOf(answer) {
   let said = `The server answered ${answer.status}.`;
   try {
     said = (await answer.json()).error ?? said;
   } catch {
     // not JSON: the status says enough
   }
-  throw new Refusal(said, answer.status);
+  return new Refusal(said, answer.status);
 }
 
 /** JSON of a path below /api; parameters that are empty are left out, lists are repeated. */

@@ -13,7 +13,7 @@ from label_quality.exports import Result, Source, found, open_source
 from label_quality.reviews import content_hash
 from label_quality.schema import TABLES
 from label_quality.store import Store
-from label_quality.store.reviews import Entry
+from label_quality.store.entries import Entry
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 from store_rows import rows

@@ -15,7 +15,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from label_quality.store import Store
-from label_quality.store.reviews import Fix, Rle
+from label_quality.store.entries import Fix, Rle
 
 SQUARE = [[2.0, 2.0, 12.0, 2.0, 12.0, 12.0, 2.0, 12.0]]
 DOCUMENT: Record = {

@@ -21,7 +21,7 @@ from pycocotools import mask as coco_mask
 from label_quality.exports import Exporter, found
 from label_quality.exports.registry import _files
 from label_quality.store import Store, StoreError
-from label_quality.store.reviews import Entry
+from label_quality.store.entries import Entry
 
 ODD = "cat <b>\"&' ü"
 TRIANGLE = [[10.0, 10.0, 30.0, 10.0, 10.0, 30.0]]
@@ -156,8 +156,8 @@ def test_tags(store: Store, tmp_path: Path) -> None:
     export(store, "tags", tmp_path / "out")
     rows = table(tmp_path / "out/tags.csv")
     assert [(r["kind"], r["file_name"], r["annotation_id"]) for r in rows] == [
-        ("annotation", "=2.jpg", "6"),
-        ("image", "=2.jpg", ""),
+        ("annotation", "'=2.jpg", "6"),  # no formula to a spreadsheet
+        ("image", "'=2.jpg", ""),
     ]
 
 

@@ -73,6 +73,10 @@ def test_other_verdicts_carry_no_fix(fresh: TestClient, root: Path, verdict: str
             {"action": "change_box", "box": [18, 20, 44, 30]},
             {"action": "change_box", "box": [18.0, 20.0, 44.0, 30.0]},
         ),
+        (  # prediction 2 has a mask, which was not asked for
+            {"action": "change_box", "box": [1, 2, 3, 4], "model": "model", "prediction_id": 2},
+            {"action": "change_box", "box": [1, 2, 3, 4], "model": "model", "prediction_id": 2},
+        ),
         ({"action": "remove"}, {"action": "remove"}),
         ({"action": "remove", "category_id": 2, "box": [1, 2, 3, 4]}, {"action": "remove"}),
     ],
@@ -156,10 +160,17 @@ def test_a_label_is_changed_without_a_finding_whatever_the_size_of_its_id(
             400,
             "add goes with a missing label",
         ),
+        ({"fix": {"action": "change_class", "category_id": 2**63}}, 422, "category_id"),
+        ({"fix": {"action": "remove", "prediction_id": -(2**63) - 1}}, 422, "prediction_id"),
         ({"fix": {"action": "change_box"}}, 400, "needs a box"),
         ({"fix": {"action": "change_box", "box": [1, 2, -3, 4]}}, 400, "above 0"),
         (
             {"fix": {"action": "change_mask", "model": "model", "prediction_id": 999}},
+            409,
+            "no mask",
+        ),
+        (  # its prediction 4 is of another picture
+            {"fix": {"action": "change_mask", "model": "model", "prediction_id": 4}},
             409,
             "no mask",
         ),
@@ -193,8 +204,8 @@ def test_undo_takes_the_last_decision_that_counts_and_only_ones_own(
     decide(fresh, decision(found[0], "reject"), author="Grace")
     undone = fresh.post("/api/decisions/undo", json={"author": "Ada"}).json()
     assert undone["finding_id"] == found[1]["finding_id"]
-    assert fresh.post("/api/decisions/undo", json={"author": "Ada", "seq": 3}).status_code == 409
-    assert fresh.post("/api/decisions/undo", json={"author": "Ada", "seq": 2}).status_code == 409
+    assert fresh.post("/api/decisions/undo", json={"author": "Ada", "seqs": [3]}).status_code == 409
+    assert fresh.post("/api/decisions/undo", json={"author": "Ada", "seqs": [2]}).status_code == 409
     assert (
         fresh.post("/api/decisions/undo", json={"author": "Ada"}).json()["finding_id"]
         == found[0]["finding_id"]
@@ -206,6 +217,14 @@ def test_undo_takes_the_last_decision_that_counts_and_only_ones_own(
     )
     assert [e["action"] for e in log(root)] == ["verdict"] * 3 + ["undo"] * 2
     assert [f["status"] for f in findings(fresh)] == ["reject", "open", "open", "open"]
+
+
+@pytest.mark.parametrize(("seq", "status"), [(0, 409), (-1, 409), (2**63, 422), ("x", 422)])
+def test_an_entry_that_is_not_there_cannot_be_undone(
+    fresh: TestClient, seq: object, status: int
+) -> None:
+    answer = fresh.post("/api/decisions/undo", json={"author": "Ada", "seqs": [seq]})
+    assert answer.status_code == status, answer.text
 
 
 def test_two_people_disagree_and_both_are_shown(fresh: TestClient) -> None:
@@ -232,6 +251,19 @@ def test_many_are_decided_in_one_post(fresh: TestClient, root: Path) -> None:
         f["suggested_fix"] for f in found
     ]
     assert findings(fresh, status="open") == []
+
+
+def test_many_are_undone_in_one_post_all_or_none(fresh: TestClient, root: Path) -> None:
+    found = findings(fresh)
+    decide(fresh, *[decision(f) for f in found])
+    decide(fresh, decision(found[0], "reject"), author="Grace")
+    undo = "/api/decisions/undo"
+    refused = fresh.post(undo, json={"author": "Ada", "seqs": [1, 2, 5]})
+    assert refused.status_code == 409 and "Grace's" in refused.json()["error"]
+    assert len(log(root)) == 5
+    assert fresh.post(undo, json={"author": "Ada", "seqs": [1, 2, 3, 4, 4]}).status_code == 200
+    assert [e["undoes"] for e in log(root)][5:] == [1, 2, 3, 4]
+    assert [f["status"] for f in findings(fresh)] == ["reject", "open", "open", "open"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -59,6 +60,7 @@ def test_every_format_can_be_downloaded(client: TestClient, form: str) -> None:
         ("coco", {"batches": ["none"]}, 409),
         ("coco", {"author": "nobody"}, 409),
         ("coco", {"select": "all"}, 422),
+        ("relabel-csv", {"select": "queue", "limit": -1}, 422),
         ("coco", {"folder": "/tmp"}, 422),
     ],
 )
@@ -68,6 +70,19 @@ def test_what_cannot_be_exported_is_refused(
     answer = client.post(f"/api/export/{form}", json=wanted)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/json"
+
+
+def test_what_is_wrong_is_said_without_the_places_of_this_machine(
+    fresh: TestClient, root: Path
+) -> None:
+    (root / "deliveries").unlink()  # a link to the files that were delivered
+    gone = fresh.post("/api/export/coco", json={})
+    (root / "reviews.db").write_bytes(b"no database at all" * 100)
+    unreadable = fresh.get("/api/queue/page")
+    assert (gone.status_code, unreadable.status_code) == (409, 503)
+    for answer, sentence in ((gone, "is not there"), (unreadable, "cannot be used")):
+        assert sentence in answer.json()["error"]
+        assert str(root) not in answer.text and str(root.parent) not in answer.text
 
 
 def test_the_overview_counts_the_verdicts(fresh: TestClient) -> None:

@@ -11,8 +11,10 @@ from fastapi.testclient import TestClient
 from helpers.published import publish
 from helpers.review_batch import document, predictions
 from review_tools import client_of, decide, decision, findings
+from starlette.responses import PlainTextResponse
 
-from label_quality.review.security import is_loopback
+from label_quality.cli.review import run_review
+from label_quality.review.security import Guard, is_loopback
 
 NASTY = "<img src=x onerror=alert(1)>&\"'</script>"
 UNDO = {"author": "Ada"}
@@ -28,6 +30,7 @@ JSON = {"content-type": "application/json"}
         {"origin": "http://evil.example"},
         {"origin": "null"},
         {"origin": "http://127.0.0.1:9999"},
+        {"origin": "http://["},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
         {"sec-fetch-site": "none"},
@@ -125,6 +128,16 @@ def guarded(root: Path) -> Any:
 )
 def test_without_the_token_nothing_is_served(guarded: TestClient, path: str) -> None:
     assert guarded.get(path).status_code == 401
+
+
+@pytest.mark.parametrize("token", ["", " "])
+def test_an_empty_token_guards_nothing_and_is_refused(
+    token: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ValueError, match="at least one character"):
+        Guard(PlainTextResponse("open to all"), token)
+    assert run_review(tmp_path, host="0.0.0.0", port=1, token=token) == 2
+    assert "--token is empty" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -265,6 +278,7 @@ def test_values_are_values_in_sql(client: TestClient, value: str) -> None:
         "/api/images/batch-1/../../delivered.json", "/api/images/batch-1/..%2f..%2fdelivered.json", "/api/images/..%2f..%2fetc/passwd",
         "/api/images/batch-1/1.jpg", "/api/images/batch-1/1e0", "/api/images/batch-1/999", "/api/images/none/1",
         "/api/images/batch-1/99999999999999999999999", "/api/images/batch-1/-1", "/api/thumbnails/batch-1/x",
+        "/api/scenes/batch-1/99999999999999999999999999999999999999999", "/api/queue/page?after=WzEsMWU0MV0",
         "/api/scenes/batch-1/999", "/api/outlines/none/1", "/static/x/..%2fapp.py", "/static/x/../app.py", "/static/x/%2e%2e%2fapp.py",
         "/static/x/nothing.js", "/static/..%2f..%2fapp.py/x",
     ],

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from label_quality.reviews import attach, content_hash
 from label_quality.schema import REVIEW_LOG
-from label_quality.store.reviews import Entry, Fix
+from label_quality.store.entries import Entry, Fix
 
 Record = dict[str, Any]
 CAT, DOG = 1, 2

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from label_quality.schema import TABLES
 from label_quality.store import BatchRun, Store
-from label_quality.store.reviews import Entry
+from label_quality.store.entries import Entry
 
 _CONSTANTS: dict[str, Any] = {
     "BIGINT": 1,

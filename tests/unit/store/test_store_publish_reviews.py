@@ -11,7 +11,7 @@ from store_rows import add_verdict, audit, dump, rows, write_steps
 
 from label_quality.schema import TABLES
 from label_quality.store import Published, Store, StoreError
-from label_quality.store.reviews import Entry
+from label_quality.store.entries import Entry
 
 OVERALL = """SELECT error_type, category_name, labels, findings, expected_errors, expected_missing, rate, rate_low,
     rate_high, judged, calibrated, n_reviewed FROM error_rates"""

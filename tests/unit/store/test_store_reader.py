@@ -10,6 +10,7 @@ import pytest
 from store_rows import audit
 
 from label_quality.store import Reader, Store, StoreError
+from label_quality.store.reader import published_files
 
 QUERY = "SELECT DISTINCT rule_version FROM findings"
 
@@ -32,6 +33,25 @@ def test_a_reader_follows_the_file_and_old_connections_drain(store: Store) -> No
     reader.close()
     assert old.execute(QUERY).fetchall() == [("r1",)]
     assert reader.execute(QUERY).fetchall() == [("r3",)]
+
+
+def test_the_files_beside_the_database_are_those_of_the_states_that_it_shows(store: Store) -> None:
+    def masks() -> list[str]:
+        con = Reader(store.database).connection()
+        files = published_files(con, store.root, "annotation_masks", "b1")
+        return [str(file.relative_to(store.root)) for file in files]
+
+    audit(store, "b1", "r1")
+    audit(store, "b2", "r1")
+    store.publish()
+    old = ["tables/annotation_masks/b1/r1.parquet"]
+    assert masks() == old
+    audit(store, "b1", "r2")  # committed, and not published yet
+    assert masks() == old
+    store.publish()
+    assert masks() == ["tables/annotation_masks/b1/r2.parquet"]
+    (store.root / masks()[0]).unlink()
+    assert masks() == []
 
 
 def test_a_reader_cannot_write(store: Store) -> None:

@@ -15,12 +15,14 @@ from helpers import postgres
 
 from label_quality.schema import REVIEW_LOG
 from label_quality.store import Store, StoreError
-from label_quality.store.reviews import Entry, Fix, ReviewLog, Rle
+from label_quality.store.entries import Entry, Fix, Rle
+from label_quality.store.reviews import ReviewLog
 
 PROCESSES, EACH = 3, 12
 APPEND = """
 import sys
-from label_quality.store.reviews import Entry, ReviewLog
+from label_quality.store.entries import Entry
+from label_quality.store.reviews import ReviewLog
 url, author, count = sys.argv[1:]
 log = ReviewLog(url)
 for k in range(int(count)):
@@ -108,6 +110,15 @@ def test_reading_makes_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_lies_in_the_root_whatever_that_is_called(tmp_path: Path) -> None:
+    root = tmp_path / "50%20 sure? #1"
+    root.mkdir()
+    log = ReviewLog.below(root)
+    log.add([tag()])
+    assert ReviewLog.below(root).last() == 1
+    assert (root / "reviews.db").is_file()
+
+
 def test_an_undo_is_an_entry(log: ReviewLog) -> None:
     log.add([verdict(), verdict(author="bob"), tag()])
     undone = log.undo(2, "bob")
@@ -188,6 +199,8 @@ def test_several_processes_append_at_once(log: ReviewLog, url: str) -> None:
         (lambda: Entry(author="a", action="undo"), "which entry"),
         (lambda: Fix("add", box=(0, 0, 1, 1)), "category_id"),
         (lambda: Fix("change_class"), "category_id"),
+        (lambda: Fix("change_class", 2**63), "too large"),
+        (lambda: Fix("remove", model="m", prediction_id=2**63), "too large"),
         (lambda: Fix("change_box"), "box"),
         (lambda: Fix("change_box", box=(0, 0, 1, -1)), "above 0"),
         (lambda: Fix("change_mask"), "segmentation"),
