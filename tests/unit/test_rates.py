@@ -39,7 +39,7 @@ def database(
             "batch": batch.BATCH, "finding_id": str(number), "error_type": error_type, "image_id": 1,
             "category_id": category, "suggested_fix": "add", "score": p, "p_error": p, "calibrated": False,
             **dict(zip(("x", "y", "width", "height"), BOX, strict=True)),
-            "models_agreeing": 1, "models_total": 1, "reason": "because.", "rule_version": "1",
+            "models_agreeing": 1, "models_total": 1, "saw_labels": False, "reason": "because.", "rule_version": "1",
         }  # fmt: skip
         con.execute(
             f"insert into findings values ({', '.join('?' * len(row))})", list(row.values())

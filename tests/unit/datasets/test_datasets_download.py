@@ -316,6 +316,7 @@ def test_a_folder_that_cannot_be_written(run, tmp_path: Path, capsys) -> None:
 
 def test_without_a_name_and_without_a_terminal_it_lists(capsys, monkeypatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("tiny\n"))
+    monkeypatch.setenv("COLUMNS", "120")  # a narrow terminal cuts names
     assert run_download(None) == 2
     said = capsys.readouterr()
     for name in CATALOGUE:
