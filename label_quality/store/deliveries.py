@@ -10,15 +10,16 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from label_quality.store.errors import StoreError
-from label_quality.store.files import locked, now, read_json, temporary_name, write_json
+from label_quality.store.files import locked, now, read_json, write_json
+from label_quality.store.keeping import KeptFile, keep
 from label_quality.store.names import check_batch, check_model
 
-_CHUNK = 4 << 20
 _THREADS = 4
 _PINS_KEPT = 50
 
@@ -74,18 +75,12 @@ class Registered:
     deliveries: int
 
 
-class _File(msgspec.Struct, frozen=True):
-    name: str
-    sha256: str
-    bytes: int
-
-
 class _Entry(msgspec.Struct, frozen=True):
     fingerprint: str
     registered_at: str
-    annotations: _File
+    annotations: KeptFile
     image_root: str | None
-    predictions: dict[str, _File]
+    predictions: dict[str, KeptFile]
 
     @property
     def labels(self) -> str:
@@ -142,7 +137,7 @@ class Deliveries:
             )
         self._folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(_THREADS) as pool:
-            first, *others = pool.map(self._keep, [annotations, *results.values()])
+            first, *others = pool.map(partial(keep, self._folder), [annotations, *results.values()])
         entry = _Entry(
             "", now(), first, batch if images else None, dict(zip(results, others, strict=True))
         )
@@ -216,30 +211,6 @@ class Deliveries:
         write_json(self._file(batch), register)
         return True
 
-    def _keep(self, path: Path) -> _File:
-        """Copy a file to its content's name, hashing on the way; only read it when it may be here already."""
-        try:
-            size = path.stat().st_size
-            if any(kept.stat().st_size == size for kept in self._folder.glob("*.json")):
-                digest = _hash_file(path)
-                if self._kept_whole(digest, size):
-                    return _File(path.name, digest, size)
-            temporary = temporary_name(self._folder / "incoming.json")
-            try:
-                digest, size = _copy_hashing(path, temporary)
-                temporary.replace(self._folder / f"{digest}.json")
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"{path} cannot be kept in {self._folder}: {error.strerror or error}"
-            ) from error
-        return _File(path.name, digest, size)
-
-    def _kept_whole(self, digest: str, size: int) -> bool:
-        kept = self._folder / f"{digest}.json"
-        return kept.is_file() and kept.stat().st_size == size
-
     def _delivery(self, batch: str, entry: _Entry, changed: bool) -> Delivery:
         images = None
         if entry.image_root is not None:
@@ -262,7 +233,7 @@ class Deliveries:
             registered_at=entry.registered_at,
         )
 
-    def _delivered(self, file: _File) -> DeliveredFile:
+    def _delivered(self, file: KeptFile) -> DeliveredFile:
         return DeliveredFile(
             file.name, file.sha256, file.bytes, self._folder / f"{file.sha256}.json"
         )
@@ -296,20 +267,3 @@ def _check_file(path: Path, what: str) -> None:
         raise StoreError(
             f"the {what} {path} is {'not a regular file' if path.exists() else 'not there'}"
         )
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _copy_hashing(source: Path, target: Path) -> tuple[str, int]:
-    """Copy in one pass; the hash and the size are those of the bytes written, even if the source changes meanwhile."""
-    digest, size = hashlib.sha256(), 0
-    # The writer is buffered: an unbuffered one may write a part only, where the disk is nearly full, and say so in passing.
-    with source.open("rb", buffering=0) as reader, target.open("wb") as writer:
-        while chunk := reader.read(_CHUNK):
-            digest.update(chunk)
-            writer.write(chunk)
-            size += len(chunk)
-    return digest.hexdigest(), size

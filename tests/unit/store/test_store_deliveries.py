@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from label_quality.store import Store, StoreError
-from label_quality.store import deliveries as module
+from label_quality.store import Store, StoreError, keeping
 
 
 def test_files_are_kept_by_their_content(store: Store, labels: Path, tmp_path: Path) -> None:
@@ -123,7 +122,7 @@ def test_a_copy_that_fails_leaves_nothing(
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "_copy_hashing", full)
+    monkeypatch.setattr(keeping, "_copy_hashing", full)
     with pytest.raises(StoreError, match="No space left on device"):
         store.deliver("b1", labels)
     assert list((store.root / "deliveries").iterdir()) == []

@@ -1,0 +1,60 @@
+"""Files kept by their content: ``<folder>/<sha256>.json``. Which delivery they belong to is in ``deliveries``; nothing is parsed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from label_quality.store.errors import StoreError
+from label_quality.store.files import temporary_name
+
+_CHUNK = 4 << 20
+
+
+class KeptFile(msgspec.Struct, frozen=True):
+    """A kept file: its name as the user knows it, the SHA-256 of its content, its size in bytes."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+def keep(folder: Path, path: Path) -> KeptFile:
+    """Copy a file to its content's name, hashing on the way; only read it when it may be here already.
+
+    Raises StoreError when it cannot be read or written.
+    """
+    try:
+        size = path.stat().st_size
+        if any(kept.stat().st_size == size for kept in folder.glob("*.json")):
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if _is_whole(folder / f"{digest}.json", size):
+                return KeptFile(path.name, digest, size)
+        temporary = temporary_name(folder / "incoming.json")
+        try:
+            digest, size = _copy_hashing(path, temporary)
+            temporary.replace(folder / f"{digest}.json")
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be kept in {folder}: {error.strerror or error}") from error
+    return KeptFile(path.name, digest, size)
+
+
+def _is_whole(kept: Path, size: int) -> bool:
+    return kept.is_file() and kept.stat().st_size == size
+
+
+def _copy_hashing(source: Path, target: Path) -> tuple[str, int]:
+    """Copy in one pass; the hash and the size are those of the bytes written, even if the source changes meanwhile."""
+    digest, size = hashlib.sha256(), 0
+    # The writer is buffered: an unbuffered one may write a part only, where the disk is nearly full, and say so in passing.
+    with source.open("rb", buffering=0) as reader, target.open("wb") as writer:
+        while chunk := reader.read(_CHUNK):
+            digest.update(chunk)
+            writer.write(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
