@@ -11,6 +11,10 @@ import msgspec
 LONGEST = 10_000
 """Characters of a note, and the most that any other text of an entry but a fix may have."""
 
+_FARTHEST = (
+    1e9  # px; readers of COCO take no box beyond it, so that none would take the corrected file
+)
+
 Action = Literal["verdict", "undo", "tag", "untag"]
 Verdict = Literal["accept", "reject", "unsure", "relabel"]
 FixAction = Literal["add", "change_class", "change_box", "change_mask", "remove"]
@@ -156,6 +160,7 @@ def _check_box(box: tuple[float, float, float, float]) -> None:
         all(map(math.isfinite, box)) and box[2] > 0 and box[3] > 0,
         "a box needs finite numbers, and a width and a height above 0",
     )
+    _require(max(map(abs, box)) <= _FARTHEST, "a box holds too large a number")
 
 
 def _require(condition: bool, otherwise: str) -> None:

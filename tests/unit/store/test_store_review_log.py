@@ -203,6 +203,7 @@ def test_several_processes_append_at_once(log: ReviewLog, url: str) -> None:
         (lambda: Fix("remove", model="m", prediction_id=2**63), "too large"),
         (lambda: Fix("change_box"), "box"),
         (lambda: Fix("change_box", box=(0, 0, 1, -1)), "above 0"),
+        (lambda: Fix("change_box", box=(0, 0, 1e300, 1)), "too large"),
         (lambda: Fix("change_mask"), "segmentation"),
         (lambda: Fix("change_mask", segmentation=[[float("inf")]]), "finite"),
     ],
