@@ -505,3 +505,5 @@ def test_names_from_the_data_stay_text(tmp_path: Path, visit: Visit) -> None:
         page.locator(".tile-card .picture").first.click()
         page.wait_for_selector(".viewer[open] .chip")
         assert page.locator("img[src=x]").count() == 0
+        for opened in page.context.browser.contexts:  # the server ends before they do
+            opened.pages[0].goto("about:blank")

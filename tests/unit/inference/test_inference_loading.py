@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,8 @@ def test_weights_that_cannot_be_fetched_are_absent(
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
+    # The process's opener keeps the proxies of its first request: one for this test alone.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     own = find_model("maskrcnn_resnet50_fpn", Settings(root=str(tmp_path)))
     with pytest.raises(ModelAbsent, match="could not be fetched"):
         loading.load(own)
