@@ -103,9 +103,9 @@ def test_the_class_is_changed_by_typing(server: Any, visit: Visit) -> None:
 def test_a_box_is_nudged_and_dragged_by_an_edge(server: Any, visit: Visit) -> None:
     queue = QueuePage(visit(f"{server.url}/?type=missing&group=none"))
     queue.press("e", "ArrowLeft", "Shift+ArrowDown", "Alt+ArrowRight")
-    handle = (
-        queue.page.locator(".crop .handle").nth(4).bounding_box()
-    )  # the middle of the lower... right edge
+    middle = queue.page.locator(".crop .handle").nth(4)  # of the lower or the right edge
+    middle.wait_for()
+    handle = middle.bounding_box()
     queue.page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
     queue.page.mouse.down()
     queue.page.mouse.move(handle["x"] + 60, handle["y"] + 60, steps=4)
