@@ -28,6 +28,13 @@ playwright = pytest.importorskip(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser, a server and the other tests share two cores: what was late once may try again, and the report says so."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
+
+
 def _chromium() -> str | None:
     """The browser itself rather than the script that starts it."""
     known = ("/usr/lib/chromium/chromium", "/usr/lib/chromium-browser/chromium-browser")
