@@ -18,6 +18,7 @@ _MODULES = (
     "dagster._core.storage.event_log.sqlite.sqlite_event_log",
     "dagster._core.storage.runs.sqlite.sqlite_run_storage",
 )
+_ASKED = "dagster._core.storage.event_log.sql_event_log"
 _NAME = "create_engine"
 # Mako, which alembic imports, would load all of pygments to colour tracebacks in HTML.
 _UNWANTED = "mako.ext.pygmentplugin"
@@ -75,9 +76,9 @@ def _read_migrations_once(restored: ExitStack) -> None:
 
 def _remember_partitions(restored: ExitStack) -> None:
     """A partition that is there stays there while the command runs: nobody removes one that is being audited."""
-    storage = getattr(_import(_MODULES[0]), "SqliteEventLogStorage", None)
+    storage = getattr(_import(_ASKED), "SqlEventLogStorage", None)
     ask = getattr(storage, "has_dynamic_partition", None)
-    if storage is None or ask is None:
+    if ask is None:
         return
     there: set[tuple[int, str, str]] = set()
 
@@ -87,12 +88,7 @@ def _remember_partitions(restored: ExitStack) -> None:
             there.add(key)
         return key in there
 
-    had = vars(storage).get("has_dynamic_partition")
-    storage.has_dynamic_partition = known
-    if had is None:
-        restored.callback(delattr, storage, "has_dynamic_partition")
-    else:
-        restored.callback(setattr, storage, "has_dynamic_partition", had)
+    _replace(restored, storage, "has_dynamic_partition", ask, known)
 
 
 def _leave_out(restored: ExitStack, module: str) -> None:

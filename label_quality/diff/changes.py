@@ -14,6 +14,7 @@ from pycocotools import mask as mask_api
 from label_quality.coco.masks import areas, decode_segmentations, to_rles
 from label_quality.diff.pairing import IOU, pair_labels
 from label_quality.diff.sides import Side
+from label_quality.schema.rows import nan_as_null
 from label_quality.workers import in_processes
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _mask_rows(con: DuckDBPyConnection) -> pa.Table:
     return pa.table(
         {
             "pair": np.concatenate([np.empty(0, np.int64), *pairs]),
-            "mask_iou": pa.array(ious, mask=np.isnan(ious)),
+            "mask_iou": nan_as_null(ious),
         }
     )
 

@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from label_quality.schema.rows import nan_as_null
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -113,9 +115,9 @@ def _rows(batch: str, model: str, rows: pa.Table, features: NDArray[np.float32])
         "image_id": rows["image_id"],
         "category_id": category,
         "neighbours": pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), ids[found].ravel()),
-        "similarity": pa.array(nearest, mask=np.isnan(nearest)),
-        "agreement": pa.array(share, mask=np.isnan(share)),
-        "voted_category_id": pa.array(voted, mask=np.isnan(share)),
+        "similarity": nan_as_null(nearest),
+        "agreement": nan_as_null(share),
+        "voted_category_id": nan_as_null(voted, share),
         "map_x": place[:, 0],
         "map_y": place[:, 1],
     }

@@ -19,6 +19,7 @@ from label_quality.inference.chunks import key_of
 from label_quality.inference.mapping import CategoryMap
 from label_quality.inference.pasting import Runs, paste, to_rles
 from label_quality.matching.masks import Masks, gather_label_masks
+from label_quality.schema.rows import nan_as_null
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -204,7 +205,7 @@ def _stack(parts: Sequence[NDArray[Any]], width: int) -> NDArray[Any]:
 def _with_nulls(column: Any) -> pa.Array:
     if isinstance(column, pa.Array) or column.dtype.kind != "f":
         return column
-    return pa.array(column.astype(np.float64), mask=np.isnan(column))
+    return nan_as_null(column.astype(np.float64))
 
 
 def _box_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from label_quality.outliers.fences import (
 from label_quality.outliers.scales import MODERATE, SEVERE, scale_of
 from label_quality.registry import Kind, Metric, metrics
 from label_quality.schema import TABLES
+from label_quality.schema.rows import nan_as_null, offer, rows_of
 from label_quality.workers import in_threads
 
 if TYPE_CHECKING:
@@ -85,10 +86,7 @@ def build_outliers(
                     made["outliers"].append(_outliers(objects, one))
         counts += [_counted(kind, None, r, w, len(w)) for r, w in worst.items()]
         made["outlier_summary"].append(_table("outlier_summary", zip(*counts, strict=True)))
-    for name, parts in made.items():
-        empty = TABLES[name].arrow_schema().empty_table()
-        con.register(f"_{name}", pa.concat_tables([empty, *parts]))
-    return {name: f"from _{name}" for name in _BUILT}
+    return offer(con, made)
 
 
 _BUILT = ("outliers", "outlier_bounds", "outlier_summary")
@@ -242,16 +240,14 @@ def _by_encord(metric: Metric, rows: Ints, value: Floats, everything: Floats) ->
 def _outliers(objects: _Objects, found: _Found) -> pa.Table:
     keys = objects.keys.take(pa.array(found.rows))
     columns = {name: keys[name] for name in _KEYS}
-    columns |= {n: _numbers(getattr(found, n)) for n in ("value", "low", "high", "score")}
+    columns |= {n: nan_as_null(getattr(found, n)) for n in ("value", "low", "high", "score")}
     names = pa.array([*objects.names, None], pa.string())
     columns["group_name"] = names.take(
         pa.array(np.where(found.group < 0, len(names) - 1, found.group))
     )
     columns["severity"] = pa.array(["moderate", "severe"]).take(pa.array(found.severe))
     words = {"kind": found.metric.kind, "metric": found.metric.name, "rule": found.rule}
-    columns |= {name: pa.repeat(word, len(found.rows)) for name, word in words.items()}
-    schema = TABLES["outliers"].arrow_schema()
-    return pa.table([columns[n] for n in schema.names], names=schema.names).cast(schema)
+    return rows_of("outliers", words, columns)
 
 
 def _bounds(found: _Found) -> pa.Table:
@@ -273,8 +269,3 @@ def _table(name: str, columns: Any) -> pa.Table:
     schema = TABLES[name].arrow_schema()
     arrays = [pa.array(c, f.type, from_pandas=True) for c, f in zip(columns, schema, strict=True)]
     return pa.table(arrays, schema)
-
-
-def _numbers(values: Floats) -> pa.Array:
-    """NaN, where there is none, as NULL."""
-    return pa.array(values, mask=np.isnan(values))

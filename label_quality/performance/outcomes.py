@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from label_quality.performance.load import IOU_TYPES, load, models, number
 from label_quality.performance.reasons import BACKGROUND, OUTCOMES, REASONS, Verdicts, verdicts
+from label_quality.schema.rows import nan_as_null
 from label_quality.store.scan import quoted
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _rows(
             "outcome": _words(found.outcome, OUTCOMES),
             "reason": _words(found.reason, REASONS),
             other: pa.array(np.append(ids, -1)[found.other], mask=found.other < 0),
-            "iou": pa.array(found.iou, mask=np.isnan(found.iou)),
+            "iou": nan_as_null(found.iou),
         }
     )
 

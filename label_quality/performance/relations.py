@@ -18,7 +18,7 @@ import pyarrow as pa
 from label_quality.performance.by_metric import Binned, bins_of_images, bins_of_objects
 from label_quality.performance.importance import draw_images, importance, rank_biserial
 from label_quality.registry import KINDS, Kind, Metric, metrics
-from label_quality.schema import TABLES
+from label_quality.schema.rows import offer, rows_of
 from label_quality.workers import in_threads
 
 if TYPE_CHECKING:
@@ -83,12 +83,9 @@ def build_relations(
                 words = {"model": model, "target": target.kind, "kind": metric.kind}
                 words |= {"metric": metric.name, "measure": target.measure}
                 for name, columns in found.items():
-                    made[name].append(_table(name, words, columns))
+                    made[name].append(rows_of(name, words, columns))
     con.execute("drop table _numbered")
-    for name, parts in made.items():
-        empty = TABLES[name].arrow_schema().empty_table()
-        con.register(f"_{name}", pa.concat_tables([empty, *parts]))
-    return {name: f"from _{name}" for name in _BUILT}
+    return offer(con, made)
 
 
 @dataclass(frozen=True)
@@ -204,10 +201,3 @@ def _of_images(target: _Target, objects: _Objects, values: Floats) -> Binned | N
         counted = counts - counted
     some = np.flatnonzero(np.isfinite(values) & (counts > 0))
     return bins_of_images(values[some], counts[some], counted[some]) if len(some) else None
-
-
-def _table(name: str, words: Mapping[str, str], columns: Mapping[str, Any]) -> pa.Table:
-    schema = TABLES[name].arrow_schema()
-    count = len(next(iter(columns.values())))
-    filled = {word: [value] * count for word, value in words.items()} | dict(columns)
-    return pa.table([pa.array(filled[f.name], f.type) for f in schema], schema)

@@ -22,7 +22,7 @@ from label_quality.performance.corrected import correct, with_corrected_labels
 from label_quality.performance.gains import error_gains
 from label_quality.performance.greedy import Floats, Ints
 from label_quality.performance.load import IOU_TYPES, Data, load, models, number
-from label_quality.schema import TABLES
+from label_quality.schema.rows import nan_as_null, offer, rows_of
 from label_quality.workers import in_threads
 
 if TYPE_CHECKING:
@@ -49,10 +49,7 @@ def build_performance(con: DuckDBPyConnection) -> dict[str, str]:
         for model in models(con, iou_type):
             for name, rows in _of_model(con, model, iou_type, fixes):
                 parts[name].append(rows)
-    for name, tables in parts.items():
-        schema = TABLES[name].arrow_schema()
-        con.register(f"_{name}_rows", pa.concat_tables([schema.empty_table(), *tables]))
-    return {name: f"select * from _{name}_rows" for name in TABLE_NAMES}
+    return offer(con, parts)
 
 
 def _of_model(
@@ -63,16 +60,16 @@ def _of_model(
         lambda work: work(), _work(con, data, model, corrected=bool(fixes) and iou_type == "bbox")
     )
     shared = {"model": model, "iou_type": iou_type}
-    yield "performance", _table("performance", shared, **_performance(data, judged))
-    yield "precision_recall", _table("precision_recall", shared, **_curves(data, judged))
-    yield "confusion", _table("confusion", shared, **_confusion(data, *counts))
+    yield "performance", rows_of("performance", shared, _performance(data, judged))
+    yield "precision_recall", rows_of("precision_recall", shared, _curves(data, judged))
+    yield "confusion", rows_of("confusion", shared, _confusion(data, *counts))
     rows = [("AP50", kind, *values) for kind, values in gains.items()]
     if iou_type == "bbox":
         after = corrected[0] if corrected else judged
         for metric, stop in (("AP", None), ("AP50", 0)):
             now, then = (mean(j.average_precision(threshold=stop)) for j in (judged, after))
             rows.append((metric, ACCEPT_FINDINGS, now, then))
-    yield "performance_gains", _table("performance_gains", shared, **_gains(rows))
+    yield "performance_gains", rows_of("performance_gains", shared, _gains(rows))
 
 
 def _work(
@@ -106,7 +103,7 @@ def _performance(data: Data, judged: Averages) -> dict[str, pa.Array]:
         **_categories(data, len(rows)),
         "area": _repeated([r[1] for r in rows], size),
         "max_dets": _repeated([r[2] for r in rows], size),
-        "value": _numbers(np.concatenate([np.r_[mean(r[3]), r[3]] for r in rows])),
+        "value": nan_as_null(np.concatenate([np.r_[mean(r[3]), r[3]] for r in rows])),
     }
 
 
@@ -129,8 +126,8 @@ def _curves(data: Data, judged: Averages) -> dict[str, pa.Array]:
         **{name: _repeated(column.to_pylist(), points) for name, column in names.items()},
         "iou": _repeated(list(_CURVES), size * points),
         "recall": pa.array(np.tile(RECALLS, size * len(_CURVES))),
-        "precision": _numbers(np.concatenate(values).ravel()),
-        "score": _numbers(np.concatenate(scores).ravel()),
+        "precision": nan_as_null(np.concatenate(values).ravel()),
+        "score": nan_as_null(np.concatenate(scores).ravel()),
     }
 
 
@@ -155,9 +152,9 @@ def _gains(rows: list[tuple[str, str, float, float]]) -> dict[str, pa.Array]:
     return {
         "metric": pa.array([r[0] for r in rows]),
         "error_type": pa.array([r[1] for r in rows]),
-        "value": _numbers(before),
-        "value_fixed": _numbers(after),
-        "gain": _numbers(after - before),
+        "value": nan_as_null(before),
+        "value_fixed": nan_as_null(after),
+        "gain": nan_as_null(after - before),
     }
 
 
@@ -173,16 +170,3 @@ def _categories(data: Data, times: int, known: np.ndarray | None = None) -> dict
 
 def _repeated(values: list[object], times: int) -> pa.Array:
     return pa.array(values).take(pa.array(np.repeat(np.arange(len(values)), times)))
-
-
-def _numbers(values: Floats) -> pa.Array:
-    """NaN, where there is nothing, as NULL."""
-    return pa.array(values, mask=np.isnan(values))
-
-
-def _table(name: str, shared: dict[str, str], **columns: pa.Array) -> pa.Table:
-    """Rows of a table of the schema; `shared` are values that stand in all of them."""
-    count = len(next(iter(columns.values())))
-    columns |= {column: pa.repeat(value, count) for column, value in shared.items()}
-    schema = TABLES[name].arrow_schema()
-    return pa.table([columns[column] for column in schema.names], names=schema.names).cast(schema)

@@ -16,7 +16,6 @@ from pydantic import BaseModel, Field
 from label_quality.review.answers import Int64, Refused
 from label_quality.review.database import View
 from label_quality.review.judged import Subject, cases_of
-from label_quality.review.kept import once
 from label_quality.review.kinds import KEYS, Kind, known_metric
 from label_quality.review.likeness import looking_model, neighbours, on_map
 from label_quality.review.outcomes import OUTCOMES, first_model, with_outcomes
@@ -199,24 +198,13 @@ def _outcome(view: View, shown: Shown, made: Condition) -> None:
 
 
 def _outlier(view: View, shown: Shown, made: Condition) -> None:
-    wanted = ["true"]
+    wanted = [f"kind = '{shown.kind}'", "rule = 'robust'"]
     if shown.outlier != "any":
         wanted.append(f"metric = '{known_metric(view, shown.kind, shown.outlier).name}'")
     if shown.severity:
         wanted.append(f"severity = '{shown.severity}'")
-    found = f"select * from {_robust(view, shown.kind)} where {' and '.join(wanted)}"
+    found = f"select * from outliers where {' and '.join(wanted)}"
     _join(made, "semi", found, KEYS[shown.kind])
-
-
-def _robust(view: View, kind: Kind) -> str:
-    """The outliers of a kind by the robust rule: few among those that the other rule finds."""
-    name = f'live."outliers of {kind}"'
-    keys = ", ".join(KEYS[kind])
-    chosen = (
-        f"select {keys}, metric, severity from outliers where kind = '{kind}' and rule = 'robust'"
-    )
-    once(view, name, lambda: bool(view.con.execute(f"create or replace table {name} as {chosen}")))
-    return name
 
 
 def _error(_: View, shown: Shown, made: Condition) -> None:

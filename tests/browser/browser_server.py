@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 import time
@@ -50,16 +49,3 @@ def serving(root: Path, token: str | None = None) -> Iterator[Served]:
         yield served
     finally:
         served.stop()
-
-
-def own_root(root: Path, folder: Path) -> Path:
-    """A root that shares all but the review log with `root`.
-
-    The database is copied: DuckDB follows links, and two servers of one process would get one and the same.
-    """
-    folder.mkdir()
-    for entry in root.iterdir():
-        if entry.name not in ("readers", "reviews.db", "label_quality.duckdb"):
-            (folder / entry.name).symlink_to(entry)
-    shutil.copyfile(root / "label_quality.duckdb", folder / "label_quality.duckdb")
-    return folder

@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browser_roots import coco_root, demo_root
-from browser_server import Served, own_root, serving
+from browser_server import Served, serving
 from helpers.coco_subset import FOLDER
+from helpers.published import own_root
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed: no test in a browser"

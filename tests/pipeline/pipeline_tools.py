@@ -100,6 +100,17 @@ def audit_in_process(
     )
 
 
+def tick(
+    sensor: dg.SensorDefinition, instance: dg.DagsterInstance, root: Path, cursor: str | None
+) -> Any:
+    """What one tick of a sensor answers: a SensorResult or a SkipReason."""
+    from label_quality.assets.resources import StoreResource
+
+    resources = {"store": StoreResource(root=str(root))}
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
+        return sensor(context)
+
+
 def snapshot(database: Path) -> dict[str, list[str]]:
     """Every row of every table but what names the run, in a form that can be compared."""
     with duckdb.connect(str(database), read_only=True) as con:

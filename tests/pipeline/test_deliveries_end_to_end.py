@@ -12,11 +12,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from click.testing import CliRunner
-from pipeline_tools import NO_LIMITS, audit_in_process, query
+from pipeline_tools import NO_LIMITS, audit_in_process, query, tick
 
 from label_quality.assets.alive import at_work, end_dead_runs
 from label_quality.assets.history import remove_runs
-from label_quality.assets.resources import StoreResource
 from label_quality.cli import cli, execute
 from label_quality.definitions import build_definitions
 from label_quality.demo import Demo
@@ -38,11 +37,7 @@ class Daemon:
 
     def tick(self) -> list[dg.ExecuteInProcessResult]:
         """One tick and the runs that it asks for."""
-        resources = {"store": StoreResource(root=str(self.root))}
-        with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, resources=resources
-        ) as context:
-            result = inbox(context)
+        result = tick(inbox, self.instance, self.root, self.cursor)
         if isinstance(result, dg.SkipReason):
             return []
         assert isinstance(result, dg.SensorResult)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from pipeline_tools import tick
 
 from label_quality.assets.alive import at_work
-from label_quality.assets.resources import StoreResource
 from label_quality.definitions import defs
 from label_quality.inbox import Memory
 from label_quality.sensors.inbox import inbox
@@ -31,11 +31,7 @@ class Ticks:
 
     def tick(self, sensor: dg.SensorDefinition = inbox) -> list[dg.RunRequest] | str:
         """The run requests of one tick, or why it was skipped."""
-        resources = {"store": StoreResource(root=str(self.root))}
-        with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, resources=resources
-        ) as context:
-            result = sensor(context)
+        result = tick(sensor, self.instance, self.root, self.cursor)
         if isinstance(result, dg.SkipReason):
             return str(result.skip_message)
         assert isinstance(result, dg.SensorResult)

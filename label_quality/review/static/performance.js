@@ -1,5 +1,5 @@
 // Model performance: the slider and what follows it, then curves, the confusion matrix, reasons and metrics. One subject or two.
-import { h, get, UrlState, toast, count, words, queryOf, settled } from "./shell.js";
+import { h, get, guarded, UrlState, toast, count, words, queryOf, settled } from "./shell.js";
 import { Chart } from "./charts.js";
 import { ClassTable, reasonRows, tilesOf } from "./performance_parts.js";
 
@@ -88,18 +88,10 @@ function change(values, show = showAll) {
   guarded(show)();
 }
 
-const guarded = (run) => async () => {
-  try {
-    await run();
-  } catch (error) {
-    if (error.name !== "AbortError") toast(error.message, { wrong: true });
-  }
-};
-
 async function showAll() {
   showControls();
   await guarded(showCounts)(); // first what people come for
-  await Promise.all([showReasons(), showScores(), showConfusion(), showGains(), showImportance(), showByMetric()].map((shown) => shown.catch((error) => { if (error.name !== "AbortError") toast(error.message, { wrong: true }); })));
+  await Promise.all([showReasons, showScores, showConfusion, showGains, showImportance, showByMetric].map((show) => guarded(show)()));
   document.body.dataset.ready = "yes";
 }
 

@@ -197,6 +197,15 @@ export const count = (value) => (value === null || value === undefined ? "–" :
 /** `wrong_class` as `wrong class`. */
 export const words = (name) => String(name).replaceAll("_", " ");
 
+/** `run`, whose failure is told; that something newer was asked meanwhile is none. */
+export const guarded = (run) => async () => {
+  try {
+    await run();
+  } catch (error) {
+    if (error.name !== "AbortError") toast(error.message, { wrong: true });
+  }
+};
+
 /** Calls `run` once nothing has asked for it for `milliseconds`. */
 export function settled(run, milliseconds) {
   let timer = 0;

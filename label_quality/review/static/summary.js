@@ -1,5 +1,5 @@
 // The Summary: error rates, then images, labels or predictions: what is unusual, how values lie, two metrics together.
-import { h, get, UrlState, toast, count, percent, words, queryOf } from "./shell.js";
+import { h, get, guarded, UrlState, count, percent, words, queryOf } from "./shell.js";
 import { Chart } from "./charts.js";
 
 const KINDS = { image: "Images", annotation: "Labels", prediction: "Predictions" };
@@ -90,14 +90,6 @@ function change(values, show = showAll) {
   state.change(values, true);
   guarded(show)();
 }
-
-const guarded = (run) => async () => {
-  try {
-    await run();
-  } catch (error) {
-    if (error.name !== "AbortError") toast(error.message, { wrong: true });
-  }
-};
 
 async function showAll() {
   await Promise.all([showErrors(), showKind()]);

@@ -77,6 +77,15 @@ def texts(draw) -> bytes:
     )
 
 
+def changed(text, data):
+    """`text` with one or two places in which some bytes stand for others."""
+    for _ in range(data.draw(st.integers(1, 2))):
+        at = data.draw(st.integers(0, len(text)))
+        piece = data.draw(st.text('0123456789.-/eE+ ,:[]{}"n', max_size=2)).encode()
+        text = text[:at] + piece + text[at + data.draw(st.integers(0, 2)) :]
+    return text
+
+
 @fuzz(100)
 @given(texts())
 def test_records_that_are_alike_are_read(text):
@@ -89,10 +98,7 @@ def test_records_that_are_alike_are_read(text):
 @fuzz(400)
 @given(texts(), st.data())
 def test_a_changed_text_is_read_as_the_standard_library_does_or_not_at_all(text, data):
-    for _ in range(data.draw(st.integers(1, 2))):
-        at = data.draw(st.integers(0, len(text)))
-        piece = data.draw(st.text('0123456789.-/eE+ ,:[]{}"n', max_size=2)).encode()
-        text = text[:at] + piece + text[at + data.draw(st.integers(0, 2)) :]
+    text = changed(text, data)
     found = read(text)
     assert found is None or found == rows(text), text
 
@@ -227,10 +233,7 @@ def test_labels_that_are_alike_are_read(text):
 @fuzz(300)
 @given(label_texts(), st.data())
 def test_changed_labels_are_read_as_the_standard_library_does_or_not_at_all(text, data):
-    for _ in range(data.draw(st.integers(1, 2))):
-        at = data.draw(st.integers(0, len(text)))
-        piece = data.draw(st.text('0123456789.-/eE+ ,:[]{}"n', max_size=2)).encode()
-        text = text[:at] + piece + text[at + data.draw(st.integers(0, 2)) :]
+    text = changed(text, data)
     found = read_labels(text)
     assert found is None or found == says(text), text
 

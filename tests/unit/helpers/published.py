@@ -6,6 +6,7 @@ Findings, outcomes and rates are the real ones; metrics too, where they are aske
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,19 @@ def refresh(store: Store) -> None:
         store.write_overall(
             con, [build_outliers, build_performance, build_relations, lambda _: rates]
         )
+
+
+def own_root(root: Path, folder: Path) -> Path:
+    """A root that shares all but the review log with `root`.
+
+    The database is copied: DuckDB follows links, and two servers of one process would get one and the same.
+    """
+    folder.mkdir()
+    for entry in root.iterdir():
+        if entry.name not in ("readers", "reviews.db", "label_quality.duckdb"):
+            (folder / entry.name).symlink_to(entry)
+    shutil.copyfile(root / "label_quality.duckdb", folder / "label_quality.duckdb")
+    return folder
 
 
 def pictures(folder: Path, names: Iterable[str], size: tuple[int, int] = (200, 150)) -> Path:

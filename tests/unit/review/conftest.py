@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from helpers.published import pictures, publish
+from helpers.published import own_root, pictures, publish
 from helpers.review_batch import document, predictions
 from measured_batches import measured_batches
 from review_tools import client_of
@@ -40,14 +39,7 @@ def measured(measured_root: Path) -> Iterator[TestClient]:
 @pytest.fixture
 def root(published_root: Path, tmp_path: Path) -> Path:
     """A root of the test's own: what is decided in it nobody else sees."""
-    own = tmp_path / "root"
-    own.mkdir()
-    for entry in published_root.iterdir():
-        if entry.name not in ("readers", "label_quality.duckdb"):
-            (own / entry.name).symlink_to(entry)
-    # DuckDB follows links, and two applications of one process would get one and the same database.
-    shutil.copyfile(published_root / "label_quality.duckdb", own / "label_quality.duckdb")
-    return own
+    return own_root(published_root, tmp_path / "root")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 from fastapi.testclient import TestClient
+from helpers.published import own_root
 from helpers.review_batch import LARGE_ID
 from measured_batches import NASTY, ask, rows
 from review_tools import client_of
@@ -368,11 +369,7 @@ def _tag(client: TestClient, kind: str, item: dict[str, Any], **more: Any) -> No
 def test_things_of_each_kind_are_tagged_found_by_it_and_untagged(
     measured_root: Path, tmp_path: Path, kind: str
 ) -> None:
-    own = tmp_path / "root"
-    own.mkdir()
-    for entry in measured_root.iterdir():
-        if entry.name not in ("readers", "reviews.db"):
-            (own / entry.name).symlink_to(entry)
+    own = own_root(measured_root, tmp_path / "root")
     with client_of(own) as client:
         first, second = ask(client, ITEMS, kind=kind, limit=2)["items"]
         assert first["tags"] == []

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from helpers.published import own_root
 from measured_batches import NASTY, ask, rows
 from review_tools import client_of, decide, decision, findings
 
@@ -71,11 +72,7 @@ def test_categories_come_by_expected_errors_with_their_intervals(
 
 
 def test_what_people_decided_is_counted(measured_root: Path, tmp_path: Path) -> None:
-    own = tmp_path / "root"
-    own.mkdir()
-    for entry in measured_root.iterdir():
-        if entry.name not in ("readers", "reviews.db"):
-            (own / entry.name).symlink_to(entry)
+    own = own_root(measured_root, tmp_path / "root")
     with client_of(own) as client:
         before = {r["error_type"]: r for r in ask(client, ERRORS)["rates"]}
         assert {r["reviewed"] for r in before.values()} == {0}
