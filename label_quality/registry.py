@@ -135,6 +135,12 @@ def metrics(kind: Kind) -> dict[str, Metric]:
     return found().metrics[kind]
 
 
+def is_control(kind: Kind, metric: str) -> bool:
+    """Whether a metric is a random one, to compare others with; false for one that is no longer there."""
+    known = metrics(kind).get(metric)
+    return known is not None and known.control
+
+
 def problems() -> tuple[str, ...]:
     """A sentence for each file or plugin that could not be used."""
     return found().problems

@@ -39,11 +39,11 @@ def in_processes(work: Callable[[A], B], tasks: Iterable[A], seconds: float) -> 
 
     `work` is a function of a module, or a `functools.partial` of one: what it holds is sent to each process once.
     """
-    if seconds < _WORTH or _cores() < 2:
+    if seconds < _WORTH or cores() < 2:
         yield from map(work, tasks)
         return
     pending: deque[Future[B]] = deque()
-    workers = min(_cores(), _MOST)
+    workers = min(cores(), _MOST)
     # spawn: DuckDB and Arrow have threads, which a fork would leave behind with their locks held.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, spawn, initializer=_take_up, initargs=(work,)) as pool:
@@ -69,7 +69,8 @@ def _do(task: Any) -> Any:
     return _work(task)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 

@@ -6,7 +6,6 @@ that is too large for the device's memory is halved, and those after it are no l
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from label_quality.inference.errors import ModelError
 from label_quality.inference.network import Detections, Network, describe_device
 from label_quality.inference.pasting import Runs, paste
 from label_quality.inference.pictures import Decoder, Images, batches, load_batches
-from label_quality.workers import in_threads
+from label_quality.workers import cores, in_threads
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -189,7 +188,7 @@ class _Run:
         if self.job.workers >= 0:
             return self.job.workers
         # On a CPU the network needs all cores, and decoding is a few percent of its time.
-        return min(len(os.sched_getaffinity(0)), 12) if self._on_gpu else 0
+        return min(cores(), 12) if self._on_gpu else 0
 
     def _open(self, chunk: Chunk, count: int) -> _Open:
         masks = None

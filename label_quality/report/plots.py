@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from label_quality.registry import metrics
+from label_quality.registry import is_control
 from label_quality.report.charts import Bar, Line, bars, compact, lines
 
 if TYPE_CHECKING:
@@ -99,15 +99,15 @@ def _unusual(row: Row) -> Bar:
 
 def _first(rows: Sequence[Row]) -> list[Row]:
     """The most important metrics, and the controls wherever they stand."""
-    return [r for place, r in enumerate(rows) if place < _MOST_IMPORTANT or _is_control(r)]
-
-
-def _is_control(row: Row) -> bool:
-    return getattr(metrics(row["kind"]).get(row["metric"]), "control", False)
+    return [
+        r
+        for place, r in enumerate(rows)
+        if place < _MOST_IMPORTANT or is_control(r["kind"], r["metric"])
+    ]
 
 
 def _important(row: Row) -> Bar:
-    control, correlation = _is_control(row), row["correlation"]
+    control, correlation = is_control(row["kind"], row["metric"]), row["correlation"]
     return Bar(
         _of(row["kind"], row["metric"]) + (" (control)" if control else ""),
         [row["importance"]],

@@ -21,7 +21,7 @@ from label_quality.report.read import SCORES
 from label_quality.review.answers import Refused
 from label_quality.review.database import View
 from label_quality.review.kept import once
-from label_quality.store.scan import quoted
+from label_quality.store.scan import identifier, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -43,8 +43,7 @@ class Subject:
     @property
     def cases(self) -> str:
         """The table of `cases_of`."""
-        name = f"cases of {self.model} by {self.by} in {self.batch}".replace('"', '""')
-        return f'live."{name}"'
+        return f"live.{identifier(f'cases of {self.model} by {self.by} in {self.batch}')}"
 
 
 class Judged:

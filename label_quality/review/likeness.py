@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from label_quality.review.answers import Refused
 from label_quality.review.database import Row, View
 from label_quality.review.kept import once
+from label_quality.store.scan import quoted
 
 MAPPED = 4_000
 """Labels on the map: a sample that is the same each time."""
@@ -44,8 +45,7 @@ def neighbours(view: View, batch: str, annotation_id: int) -> str:
     if not row:
         raise Refused("no model that was run here has looked at this label")
     ids = [annotation_id, *row["neighbours"]]
-    name = batch.replace("'", "''")
-    listed = ", ".join(f"('{name}', {int(a)}, {k}::double)" for k, a in enumerate(ids))
+    listed = ", ".join(f"({quoted(batch)}, {int(a)}, {k}::double)" for k, a in enumerate(ids))
     return f"select * from (values {listed}) t(batch, annotation_id, place)"
 
 

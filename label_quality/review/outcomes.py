@@ -9,7 +9,7 @@ from label_quality.review.answers import Refused
 from label_quality.review.database import Row, View
 from label_quality.review.kept import once
 from label_quality.review.kinds import KEYS, Kind
-from label_quality.store.scan import quoted
+from label_quality.store.scan import identifier, quoted
 
 OUTCOMES: dict[Kind, str] = {"annotation": "label_outcomes", "prediction": "prediction_outcomes"}
 
@@ -34,7 +34,7 @@ def with_outcomes(view: View, kind: Kind, by: str, model: str) -> str:
     judge = (model or first_model(view)) if kind == "annotation" else ""
     if judge and not view.row("select 1 as there from models where model = ? limit 1", [judge]):
         raise Refused(f"there is no model {judge!r}")
-    name = f"live.{_identifier(f'outcomes of {kind} by {by} {judge}')}"
+    name = f"live.{identifier(f'outcomes of {kind} by {by} {judge}')}"
     once(view, name, lambda: _build(view, name, kind, by, judge))
     return f"(select m.*, o.outcome, o.reason from {kind}_metrics m positional join {name} o)"
 
@@ -64,7 +64,3 @@ def _build(view: View, name: str, kind: Kind, by: str, judge: str) -> bool:
             order by m.rowid"""
     )
     return True
-
-
-def _identifier(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'

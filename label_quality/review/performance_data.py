@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from label_quality.registry import metrics
+from label_quality.registry import is_control
 from label_quality.report import read
 from label_quality.review import charts, histograms, outcomes
 from label_quality.review.database import Row, View
@@ -127,7 +127,7 @@ def importance(view: View, model: str) -> list[Row]:
                order by importance desc, kind, metric""",
             [model, target],
         )
-        control = {r["metric"] for r in rows if _is_control(r)}
+        control = {r["metric"] for r in rows if is_control(r["kind"], r["metric"])}
         shown = [r for k, r in enumerate(rows) if k < _MOST_IMPORTANT or r["metric"] in control]
         if shown:
             out.append(
@@ -142,13 +142,9 @@ def importance(view: View, model: str) -> list[Row]:
     return out
 
 
-def _is_control(row: Row) -> bool:
-    return getattr(metrics(row["kind"]).get(row["metric"]), "control", False)
-
-
 def _titled(row: Row) -> str:
     name = f"image: {row['metric']}" if row["kind"] == "image" else row["metric"]
-    return f"{name} (control)" if _is_control(row) else name
+    return f"{name} (control)" if is_control(row["kind"], row["metric"]) else name
 
 
 def _importance(rows: list[Row]) -> charts.Figure:
@@ -162,7 +158,7 @@ def _importance(rows: list[Row]) -> charts.Figure:
             for r in rows
         ],
         links=[{"kind": r["kind"], "metric": r["metric"]} for r in rows],
-        pattern=["/" if _is_control(r) else "" for r in rows],
+        pattern=["/" if is_control(r["kind"], r["metric"]) else "" for r in rows],
     )
 
 
@@ -178,7 +174,7 @@ def _correlation(rows: list[Row]) -> charts.Figure:
             for r in rows
         ],
         links=[{"kind": r["kind"], "metric": r["metric"]} for r in rows],
-        pattern=["/" if _is_control(r) else "" for r in rows],
+        pattern=["/" if is_control(r["kind"], r["metric"]) else "" for r in rows],
     )
     made["layout"]["xaxis"] |= {"range": [-1, 1], "rangemode": "normal"}
     made["data"][0]["marker"]["color"] = [

@@ -23,6 +23,11 @@ def quoted(text: object) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+def identifier(text: str) -> str:
+    """`text` as a name of SQL."""
+    return '"' + text.replace('"', '""') + '"'
+
+
 def select_sql(table: Table, files: Sequence[Path]) -> str:
     """A SELECT of the schema's columns over `files`, of no row where there are none.
 
