@@ -43,14 +43,11 @@ class UnreadablePicture(ValueError):
 def decode(data: bytes, orientation: int | None = None) -> Picture:
     """The picture in the bytes of a file, turned as its EXIF `orientation` (1 to 8) says.
 
-    Colour JPEGs are decoded as they are stored, in luma and chroma at full size: luma is the grey picture, and the way to
-    RGB and back is saved. Of 16 bits the upper 8 count; transparency is left out, as detectors leave it out; of several
-    frames the first is taken. Raises UnreadablePicture.
+    Of 16 bits the upper 8 count; transparency is left out, as detectors leave it out; of several frames the first is taken.
+    Raises UnreadablePicture.
     """
     try:
         with Image.open(io.BytesIO(data)) as opened:
-            if opened.format in ("JPEG", "MPO") and opened.mode == "RGB":
-                opened.draft("YCbCr", None)
             opened.load()
             image = _plain(opened)
     except UnreadablePicture:
@@ -65,9 +62,9 @@ def decode(data: bytes, orientation: int | None = None) -> Picture:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """The image in mode L, RGB or YCbCr."""
+    """The image in mode L or RGB."""
     mode = image.mode
-    if mode in ("L", "RGB", "YCbCr"):
+    if mode in ("L", "RGB"):
         return image
     if mode.startswith("I"):
         return _upper_bits(np.asarray(image))
@@ -75,7 +72,7 @@ def _plain(image: Image.Image) -> Image.Image:
         return image.convert("L")
     if mode == "PA" or (mode == "P" and "transparency" in image.info):
         return image.convert("RGBA").convert("RGB")
-    if mode in ("P", "RGBA", "RGBa", "RGBX", "CMYK", "HSV"):
+    if mode in ("P", "RGBA", "RGBa", "RGBX", "CMYK", "HSV", "YCbCr"):
         return image.convert("RGB")
     raise UnreadablePicture(f"pixels of mode {mode} have no known range")
 
@@ -91,7 +88,7 @@ class Picture:
     """One picture as displayed. Boxes are int64 (n, 4): left, top, right, bottom, whole pixels inside the picture."""
 
     def __init__(self, image: Image.Image) -> None:
-        """`image` is of mode L, RGB or YCbCr."""
+        """`image` is of mode L or RGB."""
         self.image = image
         self.width, self.height = image.size
         self._boxes: NDArray[np.int64] = np.array([[0, 0, self.width, self.height]])
@@ -109,8 +106,6 @@ class Picture:
     @cached_property
     def grey(self) -> NDArray[np.uint8]:
         """Luma (ITU-R 601), (height, width)."""
-        if self.image.mode == "YCbCr":
-            return np.ascontiguousarray(_array(self.image)[..., 0])
         return _array(self.image.convert("L"))
 
     @cached_property
@@ -131,8 +126,6 @@ class Picture:
             return np.zeros(3)
         step = max(1, int(np.sqrt(self.width * self.height / _SAMPLE)))
         sample = _every(_array(self.image), step)
-        if self.image.mode == "YCbCr":
-            sample = np.asarray(Image.fromarray(sample, "YCbCr").convert("RGB"))
         red, green, blue = np.ascontiguousarray(sample.reshape(-1, 3).T).astype(np.int16)
         largest = np.maximum(np.maximum(red, green), blue)
         spread = largest - np.minimum(np.minimum(red, green), blue)
