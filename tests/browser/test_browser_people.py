@@ -117,7 +117,7 @@ def test_names_from_the_data_are_text(tmp_path: Path, visit: Visit) -> None:
         queue = QueuePage(visit(f"{served.url}/?p_min=0.05", author=NASTY))
         title = queue.page.title()
         queue.press("c")
-        queue.page.wait_for_selector(".chooser li")
+        queue.page.wait_for_selector(".chooser li[role=option]")
         queue.press("Escape")
         queue.press("t")
         queue.page.wait_for_selector(".chooser")

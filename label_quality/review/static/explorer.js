@@ -5,7 +5,7 @@ import { KEYS, KINDS, ORDER, VIEWS } from "./explorer_views.js";
 import { Filters } from "./explorer_filters.js";
 import { Tiles } from "./tiles.js";
 import { Viewer } from "./viewer.js";
-import { choose } from "./chooser.js";
+import { chooseTag } from "./questions.js";
 import { showHelp } from "./keys.js";
 
 const FILTERS = { batch: [], category: [], model: "", tag: [], image_tag: [], untagged: "", range: [], by: "bbox", outcome: [], reason: [], outlier: "", severity: "", error: [], cell: "", cell_batch: "", image: "", like: "", near: "", map: "" };
@@ -231,14 +231,8 @@ function showBulk() {
     h("button", { type: "button", class: "quiet", onclick: () => tiles.clear() }, "Clear"));
 }
 
-/** A tag that is there already, or, to give it, a new one: {text}, or null. */
-async function chooseTag(remove) {
-  const found = await get("/api/tags");
-  return choose(remove ? "Which tag is to go?" : "Which tag?", found.map((t) => ({ text: t.tag, detail: count(t.n) })), { allowNew: !remove });
-}
-
 async function tagThings(items, remove = false, named = null) {
-  const chosen = named ? { text: named } : await chooseTag(remove);
+  const chosen = named ? { text: named } : await (remove ? chooseTag("Which tag is to go?", { allowNew: false }) : chooseTag());
   if (!chosen) return;
   const who = await author();
   if (!who) return;

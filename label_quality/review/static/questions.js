@@ -1,27 +1,22 @@
 // What the queue asks a person in between: a class, a tag, a note.
-import { get, h, toast } from "./shell.js";
+import { count, get, h } from "./shell.js";
 import { choose } from "./chooser.js";
 
 const categories = new Map(); // of a batch, fetched once
 
 /** A category of the batch: {text, category_id}, or null. */
-export async function chooseClass(batch, title, current) {
-  if (!categories.has(batch)) categories.set(batch, get(`/api/categories/${encodeURIComponent(batch)}`));
-  let found;
-  try {
-    found = await categories.get(batch);
-  } catch (error) {
-    categories.delete(batch); // asked for again next time
-    toast(error.message, { wrong: true });
-    return null;
+export function chooseClass(batch, title, current) {
+  if (!categories.has(batch)) {
+    const fetched = get(`/api/categories/${encodeURIComponent(batch)}`).then((found) => found.map((c) => ({ text: c.name, category_id: c.category_id, detail: count(c.labels) })));
+    fetched.catch(() => categories.delete(batch)); // asked for again next time
+    categories.set(batch, fetched);
   }
-  return choose(title, found.map((c) => ({ text: c.name, category_id: c.category_id, detail: c.labels.toLocaleString("en-US") })), { current });
+  return choose(title, categories.get(batch), { current });
 }
 
-/** A tag that is there already, or a new one: {text}, or null. */
-export async function chooseTag() {
-  const found = await get("/api/tags");
-  return choose("Which tag?", found.map((t) => ({ text: t.tag, detail: t.n.toLocaleString("en-US") })), { allowNew: true });
+/** A tag that is there already, or (`allowNew`) a new one: {text}, or null. */
+export function chooseTag(title = "Which tag?", { allowNew = true } = {}) {
+  return choose(title, get("/api/tags").then((found) => found.map((t) => ({ text: t.tag, detail: count(t.n) }))), { allowNew });
 }
 
 /** A note; null when it was not written. */
