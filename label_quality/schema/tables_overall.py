@@ -52,7 +52,7 @@ OVERALL_TABLES = (
             Column("group_name", "VARCHAR", "Category among whose objects the value is unusual; NULL for all objects together", "", True),
             _RULE,
             Column("severity", "VARCHAR", "moderate or severe"),
-            Column("score", "DOUBLE", "How far out: robust standard deviations from the median; for encord interquartile ranges from the quartile, NULL where that range is 0", "", True),
+            Column("score", "DOUBLE", "How far out: robust standard deviations from the median", "", True),
         ),
         "overall",
         per_batch=False,
