@@ -19,6 +19,7 @@ from label_quality.assets.alive import end_dead_runs
 from label_quality.assets.resources import BATCHES
 from label_quality.assets.step import listeners
 from label_quality.cli.engines import kept_engines
+from label_quality.cli.lean import arrow_without_pandas
 from label_quality.store.files import locked
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def run_jobs(settings: Settings, batch: str) -> Run:
     from label_quality.definitions import build_definitions
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    arrow_without_pandas()
     definitions = build_definitions(settings)
     start = time.perf_counter()
     with (
