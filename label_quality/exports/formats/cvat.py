@@ -18,6 +18,7 @@ from pycocotools import mask as coco_mask
 from label_quality.coco.masks import to_rle
 from label_quality.exports.proposals import Shape, Task, tasks
 from label_quality.exports.registry import Exporter, Result
+from label_quality.exports.xml_text import xml_text
 from label_quality.store.files import replacing
 
 if TYPE_CHECKING:
@@ -139,12 +140,12 @@ def _mask(segmentation: Any, height: int, width: int) -> dict[str, str]:
 
 
 def _open(xml: XMLGenerator, element: str, attributes: dict[str, str]) -> None:
-    xml.startElement(element, AttributesImpl(attributes))
+    xml.startElement(element, AttributesImpl({k: xml_text(v) for k, v in attributes.items()}))
 
 
 def _text(xml: XMLGenerator, element: str, text: str, **attributes: str) -> None:
     _open(xml, element, attributes)
-    xml.characters(text)
+    xml.characters(xml_text(text))
     xml.endElement(element)
 
 

@@ -14,6 +14,7 @@ from xml.sax.saxutils import quoteattr
 
 from label_quality.exports.proposals import Shape, Task, tasks
 from label_quality.exports.registry import Exporter, Result
+from label_quality.exports.xml_text import xml_text
 from label_quality.store.files import replacing
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def write(source: Source, folder: Path) -> Result:
 
 def label_config(categories: list[str]) -> str:
     """The labelling interface that the tasks are for."""
-    labels = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in categories)
+    labels = "".join(f"    <Label value={quoteattr(xml_text(name))}/>\n" for name in categories)
     return (
         '<View>\n  <Image name="image" value="$image" zoom="true"/>\n'
         '  <Text name="why" value="$why"/>\n'
@@ -95,7 +96,7 @@ def _shape(task: Task, shape: Shape, id_: str) -> list[dict[str, Any]]:
         x, y, width, height = shape.box
         across, down = 100 / task.width, 100 / task.height
         box = {"x": x * across, "y": y * down, "width": width * across, "height": height * down}
-        value = {**box, "rotation": 0, "rectanglelabels": [shape.category]}
+        value = {**box, "rotation": 0, "rectanglelabels": [xml_text(shape.category)]}
         return [{**fixed, "id": id_, "from_name": "box", "type": "rectanglelabels", "value": value}]
     out = []
     for number, part in enumerate(shape.segmentation):
@@ -103,7 +104,7 @@ def _shape(task: Task, shape: Shape, id_: str) -> list[dict[str, Any]]:
             [100 * x / task.width, 100 * y / task.height]
             for x, y in zip(part[::2], part[1::2], strict=False)
         ]
-        value = {"points": points, "closed": True, "polygonlabels": [shape.category]}
+        value = {"points": points, "closed": True, "polygonlabels": [xml_text(shape.category)]}
         polygon = {**fixed, "from_name": "polygon", "type": "polygonlabels", "value": value}
         out.append(
             {**polygon, "id": f"{id_}-{number}"} | ({"parentID": f"{id_}-0"} if number else {})
