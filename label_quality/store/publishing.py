@@ -191,7 +191,8 @@ def _replace(
     seconds: dict[str, float] = {}
     known = set(have) - {REVIEWS}
     removed = sorted(known - {m.batch for m in manifests} | set(outdated) & known)
-    reviewed = have.get(REVIEWS, ("0", ""))[0] != str(log.last())
+    before = have.get(REVIEWS, ("0", ""))[0]
+    reviewed = before != str(log.last())
     if taken or removed or reviewed:
         stale = [*removed, *(m.batch for m in taken if m.batch in have)]
         con.execute("BEGIN")
@@ -203,7 +204,8 @@ def _replace(
                 con.execute(f'INSERT INTO "{table.name}" {select_sql(table, files)}')
             seconds[table.name] = time.perf_counter() - start
         entries = log.entries()
-        publish_reviews(con, entries)
+        if len(entries) or before != "0":  # else there is nothing to attach, and nothing to take away
+            publish_reviews(con, entries)
         last = str(entries["seq"][-1] if len(entries) else 0)
         gone = [*stale, REVIEWS]
         con.execute("DELETE FROM _published WHERE batch IN (SELECT unnest(?))", [gone])
