@@ -2,7 +2,8 @@
 
 The file is ``label_quality.toml`` in the root, else the one in the current folder, or the one that
 ``LABEL_QUALITY_SETTINGS`` names. ``LABEL_QUALITY_ROOT`` names the root, ``LABEL_QUALITY_MODELS`` the models to run (with
-commas between them) instead of those of the file. Unknown keys are an error, so that a slip of
+commas between them) instead of those of the file; ``LABEL_QUALITY_EXECUTOR`` and ``LABEL_QUALITY_BROKER`` stand before
+`executor` and `celery.broker`, so that no password need be in a file. Unknown keys are an error, so that a slip of
 the pen in a limit does not pass for a limit.
 """
 
@@ -20,6 +21,8 @@ import msgspec
 ROOT_VARIABLE = "LABEL_QUALITY_ROOT"
 FILE_VARIABLE = "LABEL_QUALITY_SETTINGS"
 MODELS_VARIABLE = "LABEL_QUALITY_MODELS"
+EXECUTOR_VARIABLE = "LABEL_QUALITY_EXECUTOR"
+BROKER_VARIABLE = "LABEL_QUALITY_BROKER"
 FILE_NAME = "label_quality.toml"
 DEFAULT_ROOT = "data"
 
@@ -121,6 +124,23 @@ class Inference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("inference needs batch_size >= 0 and workers >= -1")
 
 
+class Celery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where runs and workers meet, with `executor = "celery"` (docs/deploy.md). Needs the extra `celery`.
+
+    `broker` is the URL of a Redis database, for steps and for their results. A step whose worker is gone is given to
+    another one after `visibility_timeout_seconds`; one that takes longer than that is done twice, to no harm but the work.
+    """
+
+    broker: str = "redis://localhost:6379/0"
+    visibility_timeout_seconds: int = 3600
+
+    def __post_init__(self) -> None:
+        if not self.broker.startswith(("redis://", "rediss://")):
+            raise ValueError("celery's broker is a URL that starts with redis:// or rediss://")
+        if self.visibility_timeout_seconds < 1:
+            raise ValueError("celery needs visibility_timeout_seconds >= 1")
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. `root` is absolute once loaded; `inbox` may be relative to it.
 
@@ -147,6 +167,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     review_url: str = ""
     review_log_url: str = ""
     inference: Inference = Inference()
+    executor: Literal["in_process", "celery"] = "in_process"
+    celery: Celery = Celery()
     trained_on: dict[str, tuple[str, ...]] = {}
     settings_folder: str = ""
 
@@ -189,9 +211,21 @@ def load_settings(root: str | Path | None = None) -> Settings:
     inference = settings.inference
     if models:
         inference = msgspec.structs.replace(inference, models=models)
-    return msgspec.structs.replace(
+    found = msgspec.structs.replace(
         settings, root=str(base.expanduser().absolute()), inference=inference
     )
+    return _with_variables(found)
+
+
+def _with_variables(settings: Settings) -> Settings:
+    """The settings with what the environment says of the executor and its broker."""
+    said = msgspec.to_builtins(settings)
+    said["executor"] = os.environ.get(EXECUTOR_VARIABLE) or settings.executor
+    said["celery"]["broker"] = os.environ.get(BROKER_VARIABLE) or settings.celery.broker
+    try:
+        return msgspec.convert(said, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{EXECUTOR_VARIABLE} or {BROKER_VARIABLE}: {error}") from error
 
 
 def _settings_file(root: Path) -> Path | None:
