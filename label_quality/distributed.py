@@ -67,10 +67,14 @@ def _executor(settings: Settings) -> HoldingExecutor:
         retries=RetryMode.ENABLED,
         broker=settings.celery.broker,
         backend=settings.celery.broker,
-        include=["label_quality.definitions"],  # before a worker forks, so that none of its children need do it
+        include=[
+            "label_quality.definitions"
+        ],  # before a worker forks, so that none of its children need do it
         config_source={
             # A step that was handed to a worker is done, or is handed to another one when the worker is gone so long.
             "task_acks_late": True,
+            # Where that was too early, and the step was done after all, it is not done again.
+            "worker_deduplicate_successful_tasks": True,
             "broker_transport_options": {
                 "visibility_timeout": seconds,
                 "unacked_restore_interval": min(_LOOKED_FOR, seconds),

@@ -36,7 +36,9 @@ _TRIES = 50  # to replace a document that others replace too
 _UNUSED = 3 * 86_400  # seconds after which a file leaves the cache
 _SWEPT_EVERY = 3600
 _LOST = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_FRESH = 10  # seconds for which images that were fetched are taken for what there is
 _last_sweep = 0.0
+_looked: dict[str, float] = {}
 
 
 class ObjectStore:
@@ -88,8 +90,7 @@ class ObjectStore:
     def replacing(self, name: str) -> Iterator[Path]:
         with replacing(self._cache / name) as temporary:
             yield temporary
-            with self._told(name):
-                self._fs.put_file(str(temporary), self._key(name))
+            self._put(temporary, name)
 
     def link(self, source: str, name: str) -> None:
         with self._told(name):
@@ -100,7 +101,7 @@ class ObjectStore:
             self._fs.rm_file(self._key(name))
         (self._cache / name).unlink(missing_ok=True)
 
-    def remove_leftovers(self, pattern: str) -> list[Path]:
+    def remove_leftovers(self, pattern: str) -> list[str]:
         return []  # nothing can be half written
 
     def read(self, name: str, type: type[T]) -> T | None:
@@ -121,8 +122,11 @@ class ObjectStore:
         }
 
     def write(self, name: str, value: object) -> None:
-        with self._told(name):
-            self._fs.pipe_file(self._key(name), _encoded(value))
+        try:
+            with self._told(name):
+                self._fs.pipe_file(self._key(name), _encoded(value))
+        except FileNotFoundError as error:
+            raise StoreError(f"{self.url}: {name} cannot be written: {error}") from error
 
     def update(self, name: str, type: type[T], change: Callable[[T | None], T | None]) -> None:
         for attempt in range(_TRIES):
@@ -137,20 +141,27 @@ class ObjectStore:
         temporary = temporary_name(self._cache / "deliveries" / "incoming.json")
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with self._told(f"deliveries, for {path},"):
-                digest, size = copy_hashing(path, temporary)
-                name = f"deliveries/{digest}.json"
-                if not self.exists(name):
-                    self._fs.put_file(str(temporary), self._key(name))
-                temporary.replace(self._cache / name)
-        except FileNotFoundError:
-            raise StoreError(f"{path} cannot be kept: it is not there any more") from None
+            digest, size = copy_hashing(path, temporary)
+            name = f"deliveries/{digest}.json"
+            if not self.exists(name):
+                self._put(temporary, name)
+            temporary.replace(self._cache / name)
+        except (OSError, BotoCoreError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise StoreError(f"{path} cannot be kept in {self.url}: {why}") from error
         finally:
             temporary.unlink(missing_ok=True)
         return KeptFile(path.name, digest, size)
 
     def images(self, place: str) -> Path:
         return image_folder(place, self._images)
+
+    def _put(self, path: Path, name: str) -> None:
+        try:
+            with self._told(name):
+                self._fs.put_file(str(path), self._key(name))
+        except FileNotFoundError as error:  # there is no such bucket
+            raise StoreError(f"{self.url}: {name} cannot be written: {error}") from error
 
     def _key(self, name: str) -> str:
         return f"{self._base}/{name}"
@@ -179,10 +190,10 @@ class ObjectStore:
             self._fs.pipe_file(self._key(name), _encoded(value), **condition)
         except FileExistsError:
             return False
-        except (OSError, BotoCoreError) as error:
-            if isinstance(cause := error.__cause__, ClientError):
-                if cause.response["Error"]["Code"] in _LOST:
-                    return False
+        except (OSError, BotoCoreError) as error:  # the bucket that is not there, too
+            cause = error.__cause__
+            if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in _LOST:
+                return False
             raise StoreError(f"{self.url}/{name} cannot be written: {error}") from error
         return True
 
@@ -211,13 +222,15 @@ def image_folder(place: str, cache: Path) -> Path:
     if "://" not in place:
         return Path(place)
     folder = cache / "images" / hashlib.sha256(place.encode()).hexdigest()[:12]
+    if time.monotonic() - _looked.get(place, -_FRESH) < _FRESH:
+        return folder  # pages ask for one picture after another
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder.with_suffix(".lock")):  # another step may be reading what it has fetched
         try:
             _fetch(place.removeprefix(SCHEME).rstrip("/"), folder)
         except (OSError, BotoCoreError) as error:
             raise StoreError(f"the images in {place} cannot be fetched: {error}") from error
-    os.utime(folder)
+    _looked[place] = time.monotonic()
     return folder
 
 

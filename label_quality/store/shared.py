@@ -44,7 +44,7 @@ class Shared(Protocol):
     def remove(self, name: str) -> None:
         """Remove the file, if it is there."""
 
-    def remove_leftovers(self, pattern: str) -> list[Path]:
+    def remove_leftovers(self, pattern: str) -> list[str]:
         """Remove what was half written into the folders that a glob pattern fits; returns it."""
 
     def read(self, name: str, type: type[T]) -> T | None:
@@ -98,11 +98,11 @@ class LocalFolder:
     def remove(self, name: str) -> None:
         (self.root / name).unlink(missing_ok=True)
 
-    def remove_leftovers(self, pattern: str) -> list[Path]:
+    def remove_leftovers(self, pattern: str) -> list[str]:
         found = list(self.root.glob(f"{pattern}/.*{TEMPORARY}"))
         for path in found:
             path.unlink(missing_ok=True)
-        return found
+        return [path.relative_to(self.root).as_posix() for path in found]
 
     def read(self, name: str, type: type[T]) -> T | None:
         return read_json(self.root / name, type)
@@ -126,7 +126,11 @@ class LocalFolder:
         return keep(folder, path)
 
     def images(self, place: str) -> Path:
-        return Path(place)
+        if "://" not in place:
+            return Path(place)
+        from label_quality.store.objects import image_folder  # noqa: PLC0415
+
+        return image_folder(place, self.root / "cache")
 
 
 def open_shared(root: Path, url: str) -> Shared:
