@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import msgspec
@@ -11,12 +12,15 @@ from label_quality.assets import BATCH_ASSETS
 from label_quality.assets.alive import end_dead_runs
 from label_quality.assets.predictions import import_predictions
 from label_quality.assets.resources import BATCHES, INBOX_TAG, StoreResource
-from label_quality.inbox import DONE, Asked, Folder, Found, Memory, find_delivery, folders
+from label_quality.inbox import DONE, Asked, Found, Memory, find_delivery, folders
 from label_quality.jobs import audit_batch
 from label_quality.settings import Settings, load_settings
 from label_quality.store import Store, StoreError, batch_name
 from label_quality.store.names import is_batch_name
 from label_quality.store.shared import Shared
+
+if TYPE_CHECKING:
+    from label_quality.inbox import Folder
 
 _RUNS_A_TICK = 25
 INTERVAL = load_settings().sensor_interval_seconds
@@ -111,14 +115,14 @@ def _unfinished(found: Found, settings: Settings) -> str:
 
 
 def _batches(
-    found: list[Folder], seen: Mapping[str, Asked], waiting: list[str]
-) -> dict[Folder, str]:
+    found: "list[Folder]", seen: Mapping[str, Asked], waiting: list[str]
+) -> "dict[Folder, str]":
     """The batch of each folder. Two folders that would be one batch must not overwrite each other in turn.
 
     The one that ran before keeps the name, else the one that is named so, else the first by the alphabet; of the
     others `waiting` is told.
     """
-    owners: dict[str, Folder] = {}
+    owners: "dict[str, Folder]" = {}
     for folder in sorted(
         found, key=lambda p: (p.name not in seen, not is_batch_name(p.name), p.name)
     ):
@@ -138,7 +142,7 @@ def _batches(
 
 
 def _request(
-    store: Store, inbox_id: str, batch: str, folder: Folder, before: Asked | None, now: Asked
+    store: Store, inbox_id: str, batch: str, folder: "Folder", before: Asked | None, now: Asked
 ) -> dg.RunRequest:
     """The run. With new results only, over labels that are published, it starts with them."""
     only_results = before is not None and before.labels == now.labels and store.is_current(batch)
