@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ SETTINGS = """
 sensor_interval_seconds = 2
 settle_seconds = 0.5
 [celery]
-visibility_timeout_seconds = 4
+visibility_timeout_seconds = 15
 [duckdb]
 threads = 1
 """
@@ -51,8 +52,6 @@ class Worker:
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Signal the whole group."""
-        import os
-
         os.killpg(self.process.pid, number)
 
 
@@ -69,8 +68,8 @@ class Cluster:
         """Where the database is."""
         return self.folder / "data"
 
-    def start(self, service: str, name: str = "") -> Worker:
-        """Start a service of deploy/compose.yaml by its own command; a worker may be given a name."""
+    def start(self, service: str, name: str = "", **more: str) -> Worker:
+        """Start a service of deploy/compose.yaml by its own command; a worker may be given a name, and other variables."""
         program, *arguments = compose()[service]["command"]
         if name:
             arguments.append(f"--hostname={name}@%h")
@@ -79,7 +78,7 @@ class Cluster:
             process = subprocess.Popen(
                 [str(Path(sys.executable).parent / program), *arguments],
                 cwd=self.folder,
-                env=self.env,
+                env=self.env | more,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

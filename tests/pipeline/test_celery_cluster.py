@@ -17,7 +17,7 @@ from label_quality.store import Reader, Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-BATCHES = ["b1", "b2", "b3", "b4"]
+BATCHES = ["b1", "b2", "b3"]
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +32,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def kill_in_the_midst(made: Cluster, name: str) -> None:
-    """Kill a worker, and the processes that do its steps, just when it has been given another one."""
+    """Kill a worker, and the processes that do its steps, when it has done some and all of its processes are busy.
+
+    A worker with an idle process has a request for more under way. What Redis answers to a dead one is lost: docs/deploy.md.
+    """
     worker = made.workers[name]
 
     def at_work() -> bool:
         text = worker.text()
         done, given = text.count(" succeeded in "), text.count("] received")
-        return done >= 3 and given > done
+        return done >= 2 and given - done >= 2
 
     wait_for(at_work, 90, f"{name} is at work", every=0.005)
     worker.kill()
