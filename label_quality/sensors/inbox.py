@@ -122,7 +122,7 @@ def _batches(
     The one that ran before keeps the name, else the one that is named so, else the first by the alphabet; of the
     others `waiting` is told.
     """
-    owners: "dict[str, Folder]" = {}
+    owners: dict[str, Folder] = {}
     for folder in sorted(
         found, key=lambda p: (p.name not in seen, not is_batch_name(p.name), p.name)
     ):

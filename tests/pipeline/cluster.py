@@ -68,9 +68,11 @@ class Cluster:
         """Where the database is."""
         return self.folder / "data"
 
-    def start(self, service: str, name: str = "", **more: str) -> Worker:
+    def start(self, service: str, name: str = "", processes: int = 0, **more: str) -> Worker:
         """Start a service of deploy/compose.yaml by its own command; a worker may be given a name, and other variables."""
         program, *arguments = compose()[service]["command"]
+        if processes:
+            arguments.append(f"--concurrency={processes}")
         if name:
             arguments.append(f"--hostname={name}@%h")
         log = self.folder / f"{name or service}.log"
@@ -148,15 +150,13 @@ def cluster(folder: Path, settings: str = SETTINGS, **more: str) -> Iterator[Clu
         shutil.copyfile(PROJECT / "workspace.yaml", folder / "workspace.yaml")
         (folder / "data" / "inbox").mkdir(parents=True)
         (folder / "data" / "label_quality.toml").write_text(settings)
-        env = environment(
-            home,
-            LABEL_QUALITY_ROOT=str(folder / "data"),
-            LABEL_QUALITY_EXECUTOR="celery",
-            LABEL_QUALITY_BROKER=broker,
-            DAGSTER_POSTGRES_URL=url.replace("postgresql:", "postgresql+psycopg2:"),
-            **more,
-        )
-        made = Cluster(folder, env)
+        variables = {
+            "LABEL_QUALITY_ROOT": str(folder / "data"),
+            "LABEL_QUALITY_EXECUTOR": "celery",
+            "LABEL_QUALITY_BROKER": broker,
+            "DAGSTER_POSTGRES_URL": url.replace("postgresql:", "postgresql+psycopg2:"),
+        }
+        made = Cluster(folder, environment(home, **variables | more))
         try:
             with made.history():
                 pass  # makes the tables: two services at once would be in each other's way
