@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,6 @@ def figures(made: Cluster, store: Store, batches: list[str]) -> dict[str, Any]:
             if step.end_time and step.start_time
         ]
     times = [m.committed_at for b in batches if (m := store.manifest(b))]
-    from datetime import datetime
-
     last = max(datetime.fromisoformat(t).timestamp() for t in times)
     return {
         "seconds": round(last - first, 1),
