@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from label_quality import registry
 from label_quality.schema import ERROR_TYPES, TABLES
+from label_quality.settings import load_settings
 from label_quality.store import Store
 from label_quality.store.reader import Reader, published_database
 
@@ -112,13 +113,14 @@ class Audit:
         """
         from label_quality.inference.neighbours import Index, read_features
 
-        manifest = Store(self.root).manifest(batch)
+        store = Store(self.root, load_settings(self.root))
+        manifest = store.manifest(batch)
         file = manifest.tables.get("label_features") if manifest else None
         if file is None:
             raise ValueError(f"no model was asked about labels of batch {batch!r}")
         key = (file, model)
         if key not in self._indexes:
-            ids, features = read_features(str(self.root / file), model)
+            ids, features = read_features(str(store.shared.local(file)), model)
             self._indexes = {key: (ids, Index(features))}  # one: features are large
         ids, index = self._indexes[key]
         row = np.flatnonzero(ids == annotation_id)

@@ -1,7 +1,8 @@
 """What a folder of the inbox holds, and which deliveries were asked for already. It lists and stats, it never parses.
 
 Layout: ``inbox/<batch>/annotations.json`` (or the folder's only other JSON file), ``images/`` (optional),
-``predictions/<model>.json`` (optional) and ``.done`` (optional; written last, it says that the delivery is complete).
+``predictions/<model>.json`` (optional) and ``.done`` (optional; written last, it says that the delivery is complete). The
+inbox is a folder, or lies on an object store.
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ import hashlib
 import os
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from label_quality.store.files import read_json, write_json
+from label_quality.store.shared import Shared
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    Folder = Path | UPath
 
 _ANNOTATION_NAMES = ("annotations.json", "instances.json")
 DONE = ".done"
+_FILE = "deliveries/inbox.json"
 
 
 @dataclass(frozen=True)
@@ -30,50 +37,79 @@ class Found:
     there and is the last thing that was written.
     """
 
-    annotations: Path
-    images: Path | None
-    predictions: dict[str, Path]
+    annotations: Folder
+    images: Folder | None
+    predictions: dict[str, Folder]
     labels: str
     results: str
     newest: float
     done: bool
 
 
-def find_delivery(folder: Path) -> Found | str:
-    """What lies in `folder`, or why it is no delivery (yet)."""
-    files = sorted(p for p in folder.glob("*.json") if p.is_file())
-    annotations = next((folder / n for n in _ANNOTATION_NAMES if folder / n in files), None)
-    if annotations is None:
-        if len(files) != 1:
-            return "it needs annotations.json, instances.json, or exactly one other .json file"
-        annotations = files[0]
-    images = folder / "images"
-    predictions = {
-        p.stem: p for p in sorted((folder / "predictions").glob("*.json")) if p.is_file()
-    }
+class _Stat(NamedTuple):
+    """A file or folder by its name below the delivery. `modified` tells two states of it apart, `written` is a time."""
+
+    name: str
+    bytes: int
+    modified: int | str
+    written: float
+
+
+class _Listing(NamedTuple):
+    """What lies in a folder: JSON files, those in ``predictions``, what tells of changes in ``images``, and the marker."""
+
+    files: list[_Stat]
+    results: list[_Stat]
+    images: list[_Stat]
+    marker: list[_Stat]
+
+
+def folders(inbox: Folder) -> list[Folder]:
+    """The folders of the inbox that may be deliveries, by name; none where there is no inbox yet."""
+    if isinstance(inbox, Path):
+        return sorted(p for p in inbox.glob("[!.]*") if p.is_dir())
     try:
-        labels = _stats(folder, [annotations, *_folders(images)])
-        results = _stats(folder, list(predictions.values()))
-        marker = _stats(folder, [folder / DONE]) if (folder / DONE).exists() else []
+        listed = inbox.fs.ls(inbox.path, detail=True)
+    except FileNotFoundError:
+        return []
+    names = sorted(
+        e["name"].rstrip("/").rpartition("/")[2] for e in listed if e["type"] == "directory"
+    )
+    return [inbox / name for name in names if not name.startswith(".")]
+
+
+def find_delivery(folder: Folder) -> Found | str:
+    """What lies in `folder`, or why it is no delivery (yet)."""
+    try:
+        listing = _on_disk(folder) if isinstance(folder, Path) else _on_object_store(folder)
     except OSError as error:
         return f"it changed while it was being looked at ({error.strerror})"
-    newest = max(stat.written for stat in (*labels, *results))
+    by_name = {stat.name: stat for stat in listing.files}
+    chosen = next((by_name[n] for n in _ANNOTATION_NAMES if n in by_name), None)
+    if chosen is None:
+        if len(listing.files) != 1:
+            return "it needs annotations.json, instances.json, or exactly one other .json file"
+        chosen = listing.files[0]
+    labels = [chosen, *listing.images]
+    newest = max(stat.written for stat in (*labels, *listing.results))
     return Found(
-        annotations,
-        images if images.is_dir() else None,
-        predictions,
+        folder / chosen.name,
+        folder / "images" if listing.images else None,
+        {PurePosixPath(stat.name).stem: folder / stat.name for stat in listing.results},
         _fingerprint(labels),
-        _fingerprint(results),
+        _fingerprint(listing.results),
         newest,
-        bool(marker) and marker[0].written >= newest,
+        bool(listing.marker) and listing.marker[0].written >= newest,
     )
 
 
-class _Stat(NamedTuple):
-    name: str
-    bytes: int
-    modified: int
-    written: float
+def _on_disk(folder: Path) -> _Listing:
+    files = sorted(p for p in folder.glob("*.json") if p.is_file())
+    results = sorted(p for p in (folder / "predictions").glob("*.json") if p.is_file())
+    # The image folder and those in it: their times change when an image comes, goes or is replaced.
+    images = [Path(name) for name, _, _ in os.walk(folder / "images")]
+    marker = [p for p in [folder / DONE] if p.exists()]
+    return _Listing(*(_stats(folder, paths) for paths in (files, results, images, marker)))
 
 
 def _stats(folder: Path, paths: list[Path]) -> list[_Stat]:
@@ -82,9 +118,24 @@ def _stats(folder: Path, paths: list[Path]) -> list[_Stat]:
     return [_Stat(name, s.st_size, s.st_mtime_ns, max(s.st_mtime, s.st_ctime)) for name, s in found]
 
 
-def _folders(images: Path) -> list[Path]:
-    """The image folder and those in it: their times change when an image comes, goes or is replaced."""
-    return [Path(name) for name, _, _ in os.walk(images)]
+def _on_object_store(folder: UPath) -> _Listing:
+    """One listing, a request for each thousand objects: folders have no times there, so every image is looked at."""
+    found = [
+        _Stat(
+            key.removeprefix(f"{folder.path.rstrip('/')}/"),
+            entry["size"],
+            entry["ETag"],
+            entry["LastModified"].timestamp(),
+        )
+        for key, entry in sorted(folder.fs.find(folder.path, detail=True).items())
+    ]
+    parts = [(PurePosixPath(stat.name), stat) for stat in found]
+    return _Listing(
+        [s for p, s in parts if len(p.parts) == 1 and p.suffix == ".json"],
+        [s for p, s in parts if p.parts[:-1] == ("predictions",) and p.suffix == ".json"],
+        [s for p, s in parts if p.parts[0] == "images" and len(p.parts) > 1],
+        [s for p, s in parts if s.name == DONE],
+    )
 
 
 def _fingerprint(stats: list[_Stat]) -> str:
@@ -111,23 +162,19 @@ class Memory(msgspec.Struct):
     folders: dict[str, Asked] = {}
 
     @classmethod
-    def peek(cls, root: Path) -> Memory:
-        """The memory of the inbox of `root`, without making one."""
-        return read_json(_file(root), cls) or cls()
+    def peek(cls, shared: Shared) -> Memory:
+        """The memory of the inbox, without making one."""
+        return shared.read(_FILE, cls) or cls()
 
     @classmethod
-    def load(cls, root: Path) -> Memory:
-        """The memory of the inbox of `root`; a new one, on disk already, where there is none."""
-        found = read_json(_file(root), cls)
+    def load(cls, shared: Shared) -> Memory:
+        """The memory of the inbox; a new one, on disk already, where there is none."""
+        found = shared.read(_FILE, cls)
         if found is None:
             found = cls()
-            found.save(root)
+            found.save(shared)
         return found
 
-    def save(self, root: Path) -> None:
+    def save(self, shared: Shared) -> None:
         """Replace the file atomically."""
-        write_json(_file(root), self)
-
-
-def _file(root: Path) -> Path:
-    return root / "deliveries" / "inbox.json"
+        shared.write(_FILE, self)

@@ -2,7 +2,9 @@
 
 The file is ``label_quality.toml`` in the root, else the one in the current folder, or the one that
 ``LABEL_QUALITY_SETTINGS`` names. ``LABEL_QUALITY_ROOT`` names the root, ``LABEL_QUALITY_MODELS`` the models to run (with
-commas between them) instead of those of the file. Unknown keys are an error, so that a slip of
+commas between them) instead of those of the file; ``LABEL_QUALITY_EXECUTOR`` and ``LABEL_QUALITY_BROKER`` stand before
+`executor` and `celery.broker`, so that no password need be in a file, ``LABEL_QUALITY_OBJECT_STORE`` and
+``LABEL_QUALITY_INBOX`` before `object_store` and `inbox`. Unknown keys are an error, so that a slip of
 the pen in a limit does not pass for a limit.
 """
 
@@ -12,14 +14,21 @@ import os
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode
 
 import msgspec
 
+if TYPE_CHECKING:
+    from upath import UPath
+
 ROOT_VARIABLE = "LABEL_QUALITY_ROOT"
 FILE_VARIABLE = "LABEL_QUALITY_SETTINGS"
 MODELS_VARIABLE = "LABEL_QUALITY_MODELS"
+EXECUTOR_VARIABLE = "LABEL_QUALITY_EXECUTOR"
+BROKER_VARIABLE = "LABEL_QUALITY_BROKER"
+OBJECT_STORE_VARIABLE = "LABEL_QUALITY_OBJECT_STORE"
+INBOX_VARIABLE = "LABEL_QUALITY_INBOX"
 FILE_NAME = "label_quality.toml"
 DEFAULT_ROOT = "data"
 
@@ -121,10 +130,29 @@ class Inference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("inference needs batch_size >= 0 and workers >= -1")
 
 
+class Celery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where runs and workers meet, with `executor = "celery"` (docs/deploy.md). Needs the extra `celery`.
+
+    `broker` is the URL of a Redis database, for steps and for their results. A step whose worker is gone is given to
+    another one after `visibility_timeout_seconds`. One that takes longer than that is begun a second time, to no harm but the
+    work: so let it be longer than the longest step.
+    """
+
+    broker: str = "redis://localhost:6379/0"
+    visibility_timeout_seconds: int = 3600
+
+    def __post_init__(self) -> None:
+        if not self.broker.startswith(("redis://", "rediss://")):
+            raise ValueError("celery's broker is a URL that starts with redis:// or rediss://")
+        if self.visibility_timeout_seconds < 1:
+            raise ValueError("celery needs visibility_timeout_seconds >= 1")
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. `root` is absolute once loaded; `inbox` may be relative to it.
 
-    `review_log_url` is empty for the file ``reviews.db`` in the root, or names a PostgreSQL database.
+    `object_store` is the URL of the folder on an object store that holds tables, batches and deliveries (docs/deploy.md), ""
+    for the root; `inbox` may be such a URL too. `review_log_url` is empty for the file ``reviews.db`` in the root, or names a PostgreSQL database.
     `trained_on` names for each model, imported or run here, the batches that it was trained on (`*` stands for any text):
     what it says about their labels is no second opinion. `settings_folder` is the folder of the settings file, not a setting.
     A folder of the inbox is taken when nothing in it was written for `settle_seconds`, or at once when its `.done` file
@@ -134,6 +162,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     root: str = DEFAULT_ROOT
     inbox: str = "inbox"
+    object_store: str = ""
     keep_versions: int = 3
     limits: Limits = Limits()
     duckdb: DuckDB = DuckDB()
@@ -147,8 +176,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     review_url: str = ""
     review_log_url: str = ""
     inference: Inference = Inference()
+    executor: Literal["in_process", "celery"] = "in_process"
+    celery: Celery = Celery()
     trained_on: dict[str, tuple[str, ...]] = {}
     settings_folder: str = ""
+
+    def __post_init__(self) -> None:
+        for name, url in (("object_store", self.object_store), ("inbox", self.inbox)):
+            if is_url(url) and not url.startswith("s3://"):
+                raise ValueError(f"{name} on an object store is a URL that starts with s3://")
+        if self.object_store and not is_url(self.object_store):
+            raise ValueError("object_store is a URL that starts with s3://")
 
     @property
     def root_path(self) -> Path:
@@ -156,9 +194,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Path(self.root)
 
     @property
-    def inbox_path(self) -> Path:
-        """The folder that the sensor watches."""
-        return self.root_path / self.inbox
+    def inbox_path(self) -> Path | UPath:
+        """The folder that the sensor watches; a UPath where it lies on an object store."""
+        return place(self.inbox) if is_url(self.inbox) else self.root_path / self.inbox
 
     @property
     def model_folders(self) -> tuple[Path, ...]:
@@ -169,6 +207,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def saw_labels(self, model: str, batch: str) -> bool:
         """Whether `model` was trained on the labels of `batch`, as far as the settings say."""
         return any(fnmatchcase(batch, pattern) for pattern in self.trained_on.get(model, ()))
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` names a place on an object store rather than a path."""
+    return "://" in text
+
+
+def place(url: str) -> UPath:
+    """The folder or file of an object store that `url` names, to be used as a path. SettingsError without the extra `s3`."""
+    # Here, and asked for by few: local files are paths of the standard library.
+    try:
+        import s3fs  # noqa: F401, PLC0415
+        from upath import UPath  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"{url} needs the extra s3, pip install 'label_quality[s3]': {error}"
+        ) from error
+    return UPath(url, use_listings_cache=False)
 
 
 def review_link(review_url: str, **filters: str) -> str:
@@ -189,9 +245,26 @@ def load_settings(root: str | Path | None = None) -> Settings:
     inference = settings.inference
     if models:
         inference = msgspec.structs.replace(inference, models=models)
-    return msgspec.structs.replace(
+    found = msgspec.structs.replace(
         settings, root=str(base.expanduser().absolute()), inference=inference
     )
+    return _with_variables(found)
+
+
+def _with_variables(settings: Settings) -> Settings:
+    """The settings with what the environment says of places and of the executor."""
+    said = msgspec.to_builtins(settings)
+    for where, key, variable in (
+        (said, "executor", EXECUTOR_VARIABLE),
+        (said["celery"], "broker", BROKER_VARIABLE),
+        (said, "object_store", OBJECT_STORE_VARIABLE),
+        (said, "inbox", INBOX_VARIABLE),
+    ):
+        where[key] = os.environ.get(variable) or where[key]
+    try:
+        return msgspec.convert(said, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"in a variable LABEL_QUALITY_…: {error}") from error
 
 
 def _settings_file(root: Path) -> Path | None:

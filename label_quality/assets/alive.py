@@ -13,6 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from label_quality.settings import load_settings
 from label_quality.store import Store
 
 PARTITION_TAG = "dagster/partition"
@@ -42,7 +43,7 @@ def end_dead_runs(instance: dg.DagsterInstance, root: Path) -> list[str]:
         if _is_dead(_file(root, run.run_id)):
             instance.report_run_failed(run, _ENDED)
             if batch := run.tags.get(PARTITION_TAG):
-                Store(root).note_failure(batch, run.run_id, _ENDED)
+                Store(root, load_settings(root)).note_failure(batch, run.run_id, _ENDED)
             _file(root, run.run_id).unlink(missing_ok=True)
             ended.append(run.run_id)
     return ended

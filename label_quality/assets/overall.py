@@ -13,7 +13,7 @@ import dagster as dg
 from label_quality.assets.parts import ACCOUNTS, PARTS, Part
 from label_quality.assets.resources import StoreResource
 from label_quality.assets.reviews import observe_reviews
-from label_quality.assets.step import one_sentence, table_spec, tell
+from label_quality.assets.step import BESIDE_THE_DATABASE, one_sentence, table_spec, tell
 from label_quality.store.accounts import accounts_table
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @dg.multi_asset(
     specs=[table_spec(table, part.reads) for part in PARTS for table in part.tables],
     can_subset=True,
+    op_tags=BESIDE_THE_DATABASE,
 )
 def overall(
     context: dg.AssetExecutionContext, store: StoreResource

@@ -6,7 +6,7 @@ import dagster as dg
 
 from label_quality.assets.resources import BATCHES, StoreResource
 from label_quality.assets.reviews import OF_THE_LOG, observe_reviews
-from label_quality.assets.step import CODE_VERSION, OWNERS, step
+from label_quality.assets.step import BESIDE_THE_DATABASE, CODE_VERSION, OWNERS, step
 from label_quality.schema import TABLES
 
 
@@ -15,6 +15,7 @@ from label_quality.schema import TABLES
     partitions_def=BATCHES,
     group_name="publish",
     kinds={"duckdb"},
+    op_tags=BESIDE_THE_DATABASE,
     owners=OWNERS,
     code_version=CODE_VERSION,
     description="label_quality.duckdb, brought in step with what the batches have committed.",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 BATCHES = dg.DynamicPartitionsDefinition(name="batch")
 INBOX_TAG = "label_quality/inbox"
+# Set by an executor that holds a run's locks for its steps: the run's id, and behind it why it was refused them, if it was.
+HELD_TAG = "label_quality/held_for"
 
 
 class StoreResource(dg.ConfigurableResource["StoreResource"]):
@@ -45,11 +47,16 @@ class StoreResource(dg.ConfigurableResource["StoreResource"]):
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator[StoreResource]:
-        """Hold the batch's lock while a run (or, with several processes, a step) of the batch goes on.
+        """Hold the batch's lock while a run of the batch goes on, unless the executor does.
 
         A run that is refused is told so by its first step: an error here would be shown as a traceback of Dagster's.
         """
         run = context.run
+        told = run.tags.get(HELD_TAG, "") if run else ""
+        if run and told.startswith(run.run_id):
+            refusal = told.removeprefix(run.run_id).strip()
+            yield self._refusing(refusal) if refusal else self
+            return
         with ExitStack() as held:
             try:
                 if run:
@@ -57,8 +64,11 @@ class StoreResource(dg.ConfigurableResource["StoreResource"]):
                 if run and (batch := run.tags.get(PARTITION_TAG)):
                     held.enter_context(self.open().lock(batch))
             except (StoreError, SettingsError, OSError) as error:
-                refused = StoreResource(root=self.root)
-                refused._refusal = str(error)
-                yield refused
+                yield self._refusing(str(error))
                 return
             yield self
+
+    def _refusing(self, why: str) -> StoreResource:
+        made = StoreResource(root=self.root)
+        made._refusal = why
+        return made

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 OWNERS = ["team:data-quality"]
 CODE_VERSION = "1"
+# Where several machines work, these steps are done by the one that has the database, one after another.
+BESIDE_THE_DATABASE = {"dagster-celery/queue": "publish"}
 
 # The command line listens here; in the Dagster UI the same lines stand in the run's log.
 listeners: list[Callable[[str], None]] = []

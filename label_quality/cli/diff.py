@@ -61,7 +61,7 @@ def _load(con: DuckDBPyConnection, side: str, name: str, store: Store, scratch: 
             f"to {batch}@{len(versions) - 1}"
         )
     version = versions[int(back or 0)]
-    return load_version(con, side, store.root, version, f"{name} ({version.committed_at[:19]})")
+    return load_version(con, side, store.shared, version, f"{name} ({version.committed_at[:19]})")
 
 
 def _versions(store: Store, batch: str) -> tuple[Version, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import msgspec
 
 from label_quality.assets.alive import end_dead_runs
 from label_quality.assets.resources import BATCHES
@@ -61,7 +62,8 @@ def run_jobs(settings: Settings, batch: str) -> Run:
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     arrow_without_pandas()
-    definitions = build_definitions(settings)
+    # A command runs what it is given in its own process, whatever the services do.
+    definitions = build_definitions(msgspec.structs.replace(settings, executor="in_process"))
     start = time.perf_counter()
     with (
         _progress(),

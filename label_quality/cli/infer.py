@@ -71,5 +71,5 @@ def _deliver(settings: Settings, batch: str) -> None:
             delivery = store.deliver(
                 batch, found.annotations, images=found.images, predictions=found.predictions
             )
-    if delivery.images is None:
+    if delivery.image_place is None:
         raise StoreError(f"batch {batch} came without images: there is nothing to run a model on")

@@ -26,6 +26,10 @@ def run_split(
 
     try:
         target = output or settings_for(root).inbox_path
+        if not isinstance(target, Path):
+            return fail(
+                f"the inbox {target} is on an object store: name a folder with --output, and copy it there"
+            )
         named = {check_model(model): path for model, path in models(predictions)}
         if len(named) < len(predictions):
             return fail("two results files are given for one model: name them, MODEL=FILE")

@@ -12,6 +12,7 @@ from label_quality.cli.common import SettingsError, console, fail, settings_for
 
 if TYPE_CHECKING:
     from label_quality.settings import Settings
+    from label_quality.store import Store
     from label_quality.store.accounts import Account
 
 _COUNTS = ("images", "labels", "predictions", "quarantined", "findings")
@@ -24,8 +25,8 @@ def run_status(root: Path | None, *, as_json: bool) -> int:
 
     try:
         settings = settings_for(root)
-        found = Store(settings.root_path, settings).accounts()
-        waiting = _inbox(settings)
+        store = Store(settings.root_path, settings)
+        found, waiting = store.accounts(), _inbox(store)
     except (SettingsError, StoreError, OSError) as error:
         return fail(str(error))
     if as_json:
@@ -36,15 +37,13 @@ def run_status(root: Path | None, *, as_json: bool) -> int:
     return 0
 
 
-def _inbox(settings: Settings) -> dict[str, str]:
+def _inbox(store: Store) -> dict[str, str]:
     """The folders of the inbox that no run was asked for as they are now, and why."""
-    from label_quality.inbox import Memory, find_delivery
+    from label_quality.inbox import Memory, find_delivery, folders
 
-    memory = Memory.peek(settings.root_path)
+    memory = Memory.peek(store.shared)
     out = {}
-    for folder in sorted(settings.inbox_path.glob("[!.]*")):
-        if not folder.is_dir():
-            continue
+    for folder in folders(store.settings.inbox_path):
         found, asked = find_delivery(folder), memory.folders.get(folder.name)
         if isinstance(found, str):
             out[folder.name] = found

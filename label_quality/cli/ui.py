@@ -24,7 +24,8 @@ def run_ui(root: Path | None, *, port: int, host: str) -> int:
         # would override the DAGSTER_HOME that the other commands keep their history in.
         workspace = home / "workspace.yaml"
         workspace.write_text(_WORKSPACE, "utf-8")
-        settings.inbox_path.mkdir(parents=True, exist_ok=True)
+        if isinstance(settings.inbox_path, Path):
+            settings.inbox_path.mkdir(parents=True, exist_ok=True)
         os.chdir(home)
     except (SettingsError, OSError) as error:
         return fail(str(error))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from label_quality.settings import Settings
     from label_quality.store import Version
+    from label_quality.store.shared import Shared
 
 LABEL_TABLES = ("images", "categories", "annotations", "annotation_masks")
 _OF_A_VERSION = (*LABEL_TABLES, "quarantined_labels", "findings", "error_rates")
@@ -62,11 +63,11 @@ def load_file(con: DuckDBPyConnection, side: str, path: Path, scratch: Path) -> 
 
 
 def load_version(
-    con: DuckDBPyConnection, side: str, root: Path, version: Version, name: str
+    con: DuckDBPyConnection, side: str, shared: Shared, version: Version, name: str
 ) -> Side:
     """Show a committed version of a batch as `side`. Raises StoreError when a file of it is gone or damaged."""
     for table in _OF_A_VERSION:
-        files = [root / version.tables[table]] if table in version.tables else []
+        files = [shared.local(version.tables[table])] if table in version.tables else []
         if files:
             _show(con, side, table, select_sql(TABLES[table], files))
         else:

@@ -61,7 +61,7 @@ class Source:
     def delivered(self, batch: str) -> Iterator[Document]:
         """The annotation file that the published tables of `batch` were read from. StoreError when it is gone."""
         (row,) = self.rows("select file, sha256 from batches where batch = ?", batch)
-        path = self.store.root / "deliveries" / f"{row['sha256']}.json"
+        path = self.store.shared.local(f"deliveries/{row['sha256']}.json")
         if not path.is_file():
             raise StoreError(
                 f"deliveries/{path.name}, the annotation file of batch {batch} as it was delivered, is not there"
@@ -104,7 +104,7 @@ def open_source(
                     f"no batch {batch} has been published; these are: {', '.join(known)}"
                 )
         for table in ("prediction_masks", "annotation_masks"):
-            show(con, TABLES[table], published_files(con, store.root, table))
+            show(con, TABLES[table], published_files(con, store.shared, table))
         attach(con, entries)
         last = int(entries["seq"][-1].as_py()) if len(entries) else 0
         yield Source(store, con, list(batches) or known, last, select, limit, image_url)

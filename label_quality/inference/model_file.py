@@ -71,11 +71,11 @@ class Model:
 
 def find_model(name: str, settings: Settings) -> Model:
     """The model that the settings call `name`. Raises ModelError where there is none, or its file is wrong."""
-    inbox = settings.inbox_path.resolve()
+    inbox = settings.inbox_path
     for folder in settings.model_folders:
         path = folder / f"{name}.toml"
         if path.is_file():
-            if path.resolve().is_relative_to(inbox):
+            if isinstance(inbox, Path) and path.resolve().is_relative_to(inbox.resolve()):
                 raise ModelError(
                     f"{path} lies in the inbox: model files are read from elsewhere only"
                 )

@@ -5,8 +5,6 @@ Outlines come from Parquet, which takes longer than boxes; a page draws the boxe
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -16,6 +14,7 @@ from label_quality.review.outlines import outline
 from label_quality.reviews import content_hash
 from label_quality.store.reader import published_files
 from label_quality.store.scan import quoted
+from label_quality.store.shared import Shared
 
 router = APIRouter()
 
@@ -95,7 +94,7 @@ def outlines(batch: str, image_id: ImageId, db: Database, minimum: float = 0.0) 
                 order by score desc limit {_MOST_PREDICTIONS}""",
             [batch, image_id, minimum],
         )
-        found = segmentations(view, db.store.root, batch, labels, predictions)
+        found = segmentations(view, db.store.shared, batch, labels, predictions)
     size = (image["height"], image["width"])
     paths = [(row, outline(row["segmentation"], size)) for row in found]
     return answer(
@@ -109,7 +108,7 @@ def outlines(batch: str, image_id: ImageId, db: Database, minimum: float = 0.0) 
 
 
 def segmentations(
-    view: View, root: Path, batch: str, labels: list[Row], predictions: list[Row]
+    view: View, shared: Shared, batch: str, labels: list[Row], predictions: list[Row]
 ) -> list[Row]:
     """The segmentations, as they stand in the files, of labels (annotation_id) and predictions (model, prediction_id).
 
@@ -133,7 +132,7 @@ def segmentations(
             of_predictions and f"(model, prediction_id) in ({of_predictions})",
         ),
     ):
-        for file in published_files(view.con, root, table, batch) if where else ():
+        for file in published_files(view.con, shared, table, batch) if where else ():
             found += view.rows(
                 f"""select {select}, segmentation
                     from read_parquet({quoted(file)}, hive_partitioning = false) where {where}"""

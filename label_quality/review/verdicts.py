@@ -7,7 +7,6 @@ post is written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -21,6 +20,7 @@ from label_quality.review.queue import find_many
 from label_quality.review.scenes import segmentations
 from label_quality.reviews import content_hash
 from label_quality.store.entries import Entry, Fix, FixAction, Verdict
+from label_quality.store.shared import Shared
 
 router = APIRouter()
 
@@ -98,7 +98,7 @@ def _decide(db: Published, asked: Decisions) -> dict[str, Any]:
         }
         judged = [(d, _judged(view, d, findings)) for d in asked.decisions]
         fixes = [_fix(d, about) for d, about in judged]
-        masks = _masks(view, db.store.root, judged, fixes)
+        masks = _masks(view, db.store.shared, judged, fixes)
     try:
         entries = [
             _entry(asked.author, d, about, _made(fix, masks, d.batch), models.get(d.batch))
@@ -154,7 +154,7 @@ def _fix(decision: Decision, about: Row) -> AskedFix | None:
 
 def _masks(
     view: View,
-    root: Path,
+    shared: Shared,
     judged: Sequence[tuple[Decision, Row]],
     fixes: Sequence[AskedFix | None],
 ) -> _Masks:
@@ -177,7 +177,7 @@ def _masks(
     found: _Masks = {}
     for batch in {row["batch"] for row in there}:
         of_batch = [row for row in there if row["batch"] == batch]
-        for row in segmentations(view, root, batch, [], of_batch):
+        for row in segmentations(view, shared, batch, [], of_batch):
             key = (batch, row["model"], row["prediction_id"])
             found[key] = msgspec.json.decode(row["segmentation"])
     return found

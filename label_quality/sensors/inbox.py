@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import msgspec
@@ -12,11 +12,15 @@ from label_quality.assets import BATCH_ASSETS
 from label_quality.assets.alive import end_dead_runs
 from label_quality.assets.predictions import import_predictions
 from label_quality.assets.resources import BATCHES, INBOX_TAG, StoreResource
-from label_quality.inbox import DONE, Asked, Found, Memory, find_delivery
+from label_quality.inbox import DONE, Asked, Found, Memory, find_delivery, folders
 from label_quality.jobs import audit_batch
 from label_quality.settings import Settings, load_settings
 from label_quality.store import Store, StoreError, batch_name
 from label_quality.store.names import is_batch_name
+from label_quality.store.shared import Shared
+
+if TYPE_CHECKING:
+    from label_quality.inbox import Folder
 
 _RUNS_A_TICK = 25
 INTERVAL = load_settings().sensor_interval_seconds
@@ -42,11 +46,11 @@ def inbox(
     opened = store.open()
     settings = opened.settings
     end_dead_runs(context.instance, opened.root)
-    memory = _remember(opened.root, context.cursor)
+    memory = _remember(opened.shared, context.cursor)
     asked: dict[str, Asked] = {}
     requests: list[dg.RunRequest] = []
     waiting: list[str] = []
-    for folder, batch in _batches(_folders(settings.inbox_path), memory.folders, waiting).items():
+    for folder, batch in _batches(folders(settings.inbox_path), memory.folders, waiting).items():
         before = memory.folders.get(folder.name)
         found = find_delivery(folder)
         if isinstance(found, str):
@@ -79,9 +83,9 @@ def inbox(
     )
 
 
-def _remember(root: Path, cursor: str | None) -> Memory:
+def _remember(shared: Shared, cursor: str | None) -> Memory:
     """The memory of the inbox, with what the cursor says was launched since it was written."""
-    memory = Memory.load(root)
+    memory = Memory.load(shared)
     try:
         last = msgspec.json.decode(cursor or "{}", type=_Cursor)
     except msgspec.DecodeError:  # of another version of this sensor
@@ -95,7 +99,7 @@ def _remember(root: Path, cursor: str | None) -> Memory:
     }
     if newer:
         memory.folders |= newer
-        memory.save(root)
+        memory.save(shared)
     return memory
 
 
@@ -110,18 +114,18 @@ def _unfinished(found: Found, settings: Settings) -> str:
     return ""
 
 
-def _folders(inbox_folder: Path) -> list[Path]:
-    return sorted(p for p in inbox_folder.glob("*") if p.is_dir() and not p.name.startswith("."))
-
-
-def _batches(folders: list[Path], seen: Mapping[str, Asked], waiting: list[str]) -> dict[Path, str]:
+def _batches(
+    found: "list[Folder]", seen: Mapping[str, Asked], waiting: list[str]
+) -> "dict[Folder, str]":
     """The batch of each folder. Two folders that would be one batch must not overwrite each other in turn.
 
     The one that ran before keeps the name, else the one that is named so, else the first by the alphabet; of the
     others `waiting` is told.
     """
-    owners: dict[str, Path] = {}
-    for folder in sorted(folders, key=lambda p: (p.name not in seen, not is_batch_name(p.name), p)):
+    owners: dict[str, Folder] = {}
+    for folder in sorted(
+        found, key=lambda p: (p.name not in seen, not is_batch_name(p.name), p.name)
+    ):
         try:
             owner = owners.setdefault(batch_name(folder.name), folder)
         except StoreError as error:
@@ -132,11 +136,13 @@ def _batches(folders: list[Path], seen: Mapping[str, Asked], waiting: list[str])
                 f"{folder.name}: it would be batch {batch_name(folder.name)}, which is folder {owner.name}; "
                 "give it another name"
             )
-    return {folder: batch for batch, folder in sorted(owners.items(), key=lambda item: item[1])}
+    return {
+        folder: batch for batch, folder in sorted(owners.items(), key=lambda item: item[1].name)
+    }
 
 
 def _request(
-    store: Store, inbox_id: str, batch: str, folder: Path, before: Asked | None, now: Asked
+    store: Store, inbox_id: str, batch: str, folder: "Folder", before: Asked | None, now: Asked
 ) -> dg.RunRequest:
     """The run. With new results only, over labels that are published, it starts with them."""
     only_results = before is not None and before.labels == now.labels and store.is_current(batch)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 from label_quality.schema import TABLES
 from label_quality.store.errors import StoreError
-from label_quality.store.files import is_held, read_json, write_json
+from label_quality.store.files import is_held
 from label_quality.store.names import check_batch
 
 if TYPE_CHECKING:
@@ -23,8 +22,10 @@ if TYPE_CHECKING:
 
     from label_quality.store.deliveries import Deliveries, Registered
     from label_quality.store.manifests import Manifest
+    from label_quality.store.shared import Shared
     from label_quality.store.store import Store
 
+_FOLDER = "deliveries/failures"
 PUBLISHED, RUNNING, FAILED, WAITING = "published", "running", "failed", "waiting"
 _COUNTS = """
 select b.batch, b.images_kept as images, b.annotations_kept as labels, coalesce(p.kept, 0) as predictions,
@@ -70,27 +71,25 @@ class Failure(msgspec.Struct, frozen=True):
 class Failures:
     """The notes of failed runs of one root, one for each batch."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._folder = root / "deliveries" / "failures"
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
 
     def note(self, batch: str, failure: Failure) -> None:
         """Put the failure down, unless the same run's or a later one is there."""
         known = self.get(batch)
         if not known or (known.run_id != failure.run_id and known.at < failure.at):
-            write_json(self._file(batch), failure)
+            self._shared.write(self._file(batch), failure)
 
     def get(self, batch: str) -> Failure | None:
         """The last failure of `batch`."""
-        return read_json(self._file(batch), Failure)
+        return self._shared.read(self._file(batch), Failure)
 
     def all(self) -> dict[str, Failure]:
         """The last failure of every batch that ever had one."""
-        names = sorted(p.stem for p in self._folder.glob("[!.]*.json"))
-        return {name: found for name in names if (found := self.get(name))}
+        return self._shared.read_all(_FOLDER, Failure)
 
-    def _file(self, batch: str) -> Path:
-        return self._folder / f"{check_batch(batch)}.json"
+    def _file(self, batch: str) -> str:
+        return f"{_FOLDER}/{check_batch(batch)}.json"
 
 
 def accounts(store: Store, deliveries: Deliveries, failures: Failures) -> list[Account]:

@@ -9,29 +9,40 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from label_quality.store.errors import StoreError
-from label_quality.store.files import locked, now, read_json, write_json
-from label_quality.store.keeping import KeptFile, keep
+from label_quality.store.files import now
+from label_quality.store.keeping import KeptFile
 from label_quality.store.names import check_batch, check_model
+from label_quality.store.shared import Shared
 
+if TYPE_CHECKING:
+    from upath import UPath
+
+_REGISTER = "deliveries/register"
+_IMAGE_ROOTS = "image_roots.json"
 _THREADS = 4
 _PINS_KEPT = 50
 
 
 @dataclass(frozen=True)
 class DeliveredFile:
-    """One kept file: its name as the user knows it, its content's SHA-256, its size in bytes, and where it lies."""
+    """One kept file: its name as the user knows it, its content's SHA-256, its size in bytes."""
 
     name: str
     sha256: str
     bytes: int
-    path: Path
+    shared: Shared = field(repr=False, compare=False)
+
+    @property
+    def path(self) -> Path:
+        """Where its bytes can be read; they are fetched if need be."""
+        return self.shared.local(f"deliveries/{self.sha256}.json")
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,7 @@ class Delivery:
     """What a batch was delivered as.
 
     `labels` and `results` are hashes over the two parts (annotation file and image root; results files) and
-    `fingerprint` over both. `images` is None when the batch came without images. `changed` is False when the same
+    `fingerprint` over both. `image_place` is the folder of the images, or its URL, None when the batch came without. `changed` is False when the same
     delivery was registered already; whether it was audited says ``Store.manifest(batch).delivery``.
     """
 
@@ -48,11 +59,16 @@ class Delivery:
     labels: str
     results: str
     annotations_file: DeliveredFile
-    images: Path | None
+    image_place: str | None
     image_root: str | None
     predictions: dict[str, DeliveredFile]
     changed: bool
     registered_at: str
+
+    @property
+    def images(self) -> Path | None:
+        """The folder of the images on this machine, None without images; from an object store they are fetched, see `Shared`."""
+        return self.annotations_file.shared.images(self.image_place) if self.image_place else None
 
     @property
     def annotations(self) -> Path:
@@ -111,17 +127,17 @@ def _digest(value: object) -> str:
 class Deliveries:
     """The deliveries of one root."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._folder = root / "deliveries"
-        self._lock = root / "locks" / "register.lock"
+    def __init__(self, shared: Shared, where: str) -> None:
+        """`where` is how the place of `shared` is called in messages."""
+        self._shared = shared
+        self._where = where
 
     def deliver(
         self,
         batch: str,
-        annotations: Path,
-        images: Path | None,
-        predictions: Mapping[str, Path] | Iterable[tuple[str, Path]],
+        annotations: Path | UPath,
+        images: Path | UPath | None,
+        predictions: Mapping[str, Path | UPath] | Iterable[tuple[str, Path | UPath]],
     ) -> Delivery:
         """Keep the files and register them as the current delivery of `batch`. See `Store.deliver`."""
         check_batch(batch)
@@ -135,15 +151,13 @@ class Deliveries:
             raise StoreError(
                 f"the image folder {images} is {'not a folder' if images.exists() else 'not there'}"
             )
-        self._folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(_THREADS) as pool:
-            first, *others = pool.map(partial(keep, self._folder), [annotations, *results.values()])
+            first, *others = pool.map(self._shared.keep, [annotations, *results.values()])
         entry = _Entry(
             "", now(), first, batch if images else None, dict(zip(results, others, strict=True))
         )
         entry = msgspec.structs.replace(entry, fingerprint=fingerprint(entry.labels, entry.results))
-        with locked(self._lock):
-            changed = self._register(batch, entry, images)
+        changed = self._register(batch, entry, images)
         return self._delivery(batch, entry, changed)
 
     def current(self, batch: str) -> Delivery:
@@ -155,7 +169,8 @@ class Deliveries:
 
     def batches(self) -> list[str]:
         """The names of all batches that were ever delivered, sorted."""
-        return sorted(p.stem for p in (self._folder / "register").glob("[!.]*.json"))
+        names = self._shared.names(f"{_REGISTER}/*.json")
+        return sorted(n.removeprefix(f"{_REGISTER}/").removesuffix(".json") for n in names)
 
     def peek(self, batch: str) -> Registered | None:
         """What the register says of `batch`; None when it was never delivered."""
@@ -184,49 +199,67 @@ class Deliveries:
         if register is None:
             return None
         if run_id not in register.runs:
-            with locked(self._lock):
-                register = self._read(batch) or register
-                register.runs.setdefault(run_id, register.current.fingerprint)
+
+            def pin(found: _Register | None) -> _Register | None:
+                nonlocal register
+                register = found or register
+                assert register is not None  # it was there above, and none is ever removed
+                if run_id in register.runs:
+                    return None
+                register.runs[run_id] = register.current.fingerprint
                 register.runs = dict(list(register.runs.items())[-_PINS_KEPT:])
-                write_json(self._file(batch), register)
+                return register
+
+            self._shared.update(self._file(batch), _Register, pin)
         wanted = register.runs[run_id]
         entry = next(
             e for e in (register.current, *reversed(register.history)) if e.fingerprint == wanted
         )
         return self._delivery(batch, entry, changed=False)
 
-    def _register(self, batch: str, entry: _Entry, images: Path | None) -> bool:
-        roots = self._image_roots()
-        moved = images is not None and roots.get(batch) != str(images.absolute())
-        if moved:
-            write_json(self.root / "image_roots.json", {**roots, batch: str(images.absolute())})  # type: ignore[union-attr]
-        register = self._read(batch)
-        if register is None:
-            write_json(self._file(batch), _Register(entry))
-            return True
-        if register.current.fingerprint == entry.fingerprint:
-            return moved
-        register.history.append(register.current)
-        register.current = entry
-        write_json(self._file(batch), register)
-        return True
+    def _register(self, batch: str, entry: _Entry, images: Path | UPath | None) -> bool:
+        changed = False
+        if images is not None:
+            place = str(images.absolute())
+
+            def move(roots: dict[str, str] | None) -> dict[str, str] | None:
+                nonlocal changed
+                changed = (roots or {}).get(batch) != place
+                return {**(roots or {}), batch: place} if changed else None
+
+            self._shared.update(_IMAGE_ROOTS, dict[str, str], move)
+        moved = changed
+
+        def enter(register: _Register | None) -> _Register | None:
+            nonlocal changed
+            changed = True
+            if register is None:
+                return _Register(entry)
+            if register.current.fingerprint == entry.fingerprint:
+                changed = moved
+                return None
+            register.history.append(register.current)
+            register.current = entry
+            return register
+
+        self._shared.update(self._file(batch), _Register, enter)
+        return changed
 
     def _delivery(self, batch: str, entry: _Entry, changed: bool) -> Delivery:
-        images = None
+        place = None
         if entry.image_root is not None:
             place = self._image_roots().get(entry.image_root)
             if place is None:
                 raise StoreError(
-                    f"image_roots.json in {self.root} does not say where image root {entry.image_root} lies"
+                    f"{_IMAGE_ROOTS} in {self._where} does not say where image root {entry.image_root} lies"
                 )
-            images = Path(place)
         return Delivery(
             batch=batch,
             fingerprint=entry.fingerprint,
             labels=entry.labels,
             results=entry.results,
             annotations_file=self._delivered(entry.annotations),
-            images=images,
+            image_place=place,
             image_root=entry.image_root,
             predictions={model: self._delivered(file) for model, file in entry.predictions.items()},
             changed=changed,
@@ -234,23 +267,23 @@ class Deliveries:
         )
 
     def _delivered(self, file: KeptFile) -> DeliveredFile:
-        return DeliveredFile(
-            file.name, file.sha256, file.bytes, self._folder / f"{file.sha256}.json"
-        )
+        return DeliveredFile(file.name, file.sha256, file.bytes, self._shared)
 
-    def _file(self, batch: str) -> Path:
-        return self._folder / "register" / f"{check_batch(batch)}.json"
+    def _file(self, batch: str) -> str:
+        return f"{_REGISTER}/{check_batch(batch)}.json"
 
     def _read(self, batch: str) -> _Register | None:
-        return read_json(self._file(batch), _Register)
+        return self._shared.read(self._file(batch), _Register)
 
     def _image_roots(self) -> dict[str, str]:
-        return read_json(self.root / "image_roots.json", dict[str, str]) or {}
+        return self._shared.read(_IMAGE_ROOTS, dict[str, str]) or {}
 
 
-def _by_model(predictions: Mapping[str, Path] | Iterable[tuple[str, Path]]) -> dict[str, Path]:
+def _by_model(
+    predictions: Mapping[str, Path | UPath] | Iterable[tuple[str, Path | UPath]],
+) -> dict[str, Path | UPath]:
     pairs = predictions.items() if isinstance(predictions, Mapping) else predictions
-    results: dict[str, Path] = {}
+    results: dict[str, Path | UPath] = {}
     for model, path in pairs:
         if check_model(model) in results:
             raise StoreError(
@@ -260,7 +293,7 @@ def _by_model(predictions: Mapping[str, Path] | Iterable[tuple[str, Path]]) -> d
     return results
 
 
-def _check_file(path: Path, what: str) -> None:
+def _check_file(path: Path | UPath, what: str) -> None:
     if path.is_dir():
         raise StoreError(f"the {what} {path} is a folder")
     if not path.is_file():

@@ -7,7 +7,6 @@ the set names, and when all that came out of one part of a delivery came out of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 import pyarrow.parquet as pq
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from label_quality.schema import TABLES
 from label_quality.store.deliveries import fingerprint
 from label_quality.store.errors import StoreError
+from label_quality.store.shared import Shared
 
 KEY = "label_quality"
 ABSENT = ""  # a table was read, and there was none
@@ -44,9 +44,9 @@ class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.json.encode(self).decode()
 
 
-def read_lineage(root: Path, table: str, file: str) -> Lineage:
+def read_lineage(shared: Shared, table: str, file: str) -> Lineage:
     """The pedigree of the version `file` of `table`. Raises StoreError when the file is not there or has none."""
-    path = root / file
+    path = shared.local(file)
     try:
         footer = pq.read_metadata(path)
         text = (footer.metadata or {})[KEY.encode()]

@@ -5,13 +5,13 @@ Whether the versions belong together is decided in ``lineage``; nothing here ope
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
-from label_quality.store.files import now, read_json, write_json
+from label_quality.store.files import now
 from label_quality.store.names import check_batch
+from label_quality.store.shared import Shared
 
+_FOLDER = "batches"
 OVERALL = ".overall"  # the results over all batches; no batch name starts with a dot
 
 
@@ -48,16 +48,21 @@ class Manifest(msgspec.Struct, frozen=True):
 class Manifests:
     """The manifests of one root."""
 
-    def __init__(self, root: Path) -> None:
-        self._folder = root / "batches"
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
 
     def batches(self) -> list[str]:
         """The names of all batches with a manifest, sorted."""
-        return sorted(p.stem for p in self._folder.glob("[!.]*.json"))
+        names = self._shared.names(f"{_FOLDER}/*.json")
+        return sorted(n.removeprefix(f"{_FOLDER}/").removesuffix(".json") for n in names)
+
+    def all(self) -> list[Manifest]:
+        """The manifests of all batches, by name."""
+        return list(self._shared.read_all(_FOLDER, Manifest).values())
 
     def get(self, batch: str) -> Manifest | None:
         """The manifest of `batch`, or of `OVERALL`; None when nothing was committed."""
-        return read_json(self._file(batch), Manifest)
+        return self._shared.read(self._file(batch), Manifest)
 
     def replace(
         self, batch: str, run_id: str, delivery: str, tables: dict[str, str], keep: int
@@ -72,8 +77,8 @@ class Manifests:
             return before
         previous = before.versions[: max(keep - 1, 0)] if before else ()
         manifest = Manifest(batch, run_id, delivery, now(), tables, previous)
-        write_json(self._file(batch), manifest)
+        self._shared.write(self._file(batch), manifest)
         return manifest
 
-    def _file(self, batch: str) -> Path:
-        return self._folder / f"{batch if batch == OVERALL else check_batch(batch)}.json"
+    def _file(self, batch: str) -> str:
+        return f"{_FOLDER}/{batch if batch == OVERALL else check_batch(batch)}.json"

@@ -25,6 +25,7 @@ from label_quality.store.errors import StoreError
 from label_quality.store.files import TEMPORARY, temporary_name
 from label_quality.store.manifests import OVERALL, Manifest
 from label_quality.store.scan import is_outdated, quoted, select_sql
+from label_quality.store.shared import Shared
 from label_quality.store.views import views
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Published:
 
 def publish(
     connect: _Connect,
-    root: Path,
+    shared: Shared,
     database: Path,
     manifests: list[Manifest],
     log: ReviewLog,
@@ -79,13 +80,13 @@ def publish(
         done = (
             None
             if anew or not database.exists()
-            else _update(connect, root, database, copy, manifests, log)
+            else _update(connect, shared, database, copy, manifests, log)
         )
         if done is None:
             _remove(copy)
             with _target(connect, copy) as con:
                 _create(con)
-                done = _replace(con, root, manifests, log, {}, anew=True)
+                done = _replace(con, shared, manifests, log, {}, anew=True)
         if done.changed:
             _put_in_place(copy, database)
         return done
@@ -97,7 +98,7 @@ def publish(
 
 def _update(
     connect: _Connect,
-    root: Path,
+    shared: Shared,
     database: Path,
     copy: Path,
     manifests: list[Manifest],
@@ -111,7 +112,7 @@ def _update(
                 rows = con.execute("SELECT batch, run_id, committed_at FROM _published").fetchall()
                 have = {batch: (run, committed) for batch, run, committed in rows}
                 if not _all_change(manifests, have):
-                    return _replace(con, root, manifests, log, have, anew=False)
+                    return _replace(con, shared, manifests, log, have, anew=False)
                 return None
         _logger.info("the database has another schema than this version; it is made anew")
     except duckdb.Error as error:
@@ -178,7 +179,7 @@ def _schema_version() -> str:
 
 def _replace(
     con: duckdb.DuckDBPyConnection,
-    root: Path,
+    shared: Shared,
     manifests: list[Manifest],
     log: ReviewLog,
     have: _State,
@@ -186,7 +187,7 @@ def _replace(
     anew: bool,
 ) -> Published:
     changed = [m for m in manifests if have.get(m.batch) != (m.run_id, m.committed_at)]
-    outdated = [m.batch for m in changed if is_outdated(root, m)]
+    outdated = [m.batch for m in changed if is_outdated(shared, m)]
     taken = [m for m in changed if m.batch not in outdated]
     seconds: dict[str, float] = {}
     known = set(have) - {REVIEWS}
@@ -199,7 +200,7 @@ def _replace(
         for table in (t for t in _published_tables() if not t.from_log):
             start = time.perf_counter()
             _delete(con, table, stale)
-            files = [root / m.tables[table.name] for m in taken if table.name in m.tables]
+            files = [shared.local(m.tables[table.name]) for m in taken if table.name in m.tables]
             if files:
                 con.execute(f'INSERT INTO "{table.name}" {select_sql(table, files)}')
             seconds[table.name] = time.perf_counter() - start

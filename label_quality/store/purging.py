@@ -11,22 +11,19 @@ from pathlib import Path
 
 from label_quality.store.files import TEMPORARY, is_alive
 from label_quality.store.manifests import Manifest
+from label_quality.store.shared import Shared
 
 # The process in a name that `files.scratch_name` or `files.temporary_name` has made.
 _OWNER = re.compile(r"(?:^|\.)(\d+)-[0-9a-f]+(?:\.\w+)*$")
 
 
-def purge_versions(root: Path, batch: str, manifest: Manifest | None) -> list[Path]:
+def purge_versions(shared: Shared, batch: str, manifest: Manifest | None) -> list[str]:
     """Remove the version files of `batch` that none of its kept states names; returns them. Hold the batch's lock."""
-    named = {root / f for v in (manifest.versions if manifest else ()) for f in v.tables.values()}
-    found = [
-        *root.glob(f"tables/*/{batch}/*.parquet"),
-        *root.glob(f"tables/*/{batch}/.*{TEMPORARY}"),
-    ]
-    gone = [file for file in found if file not in named]
-    for file in gone:
-        file.unlink(missing_ok=True)
-    return gone
+    named = {f for v in (manifest.versions if manifest else ()) for f in v.tables.values()}
+    gone = [name for name in shared.names(f"tables/*/{batch}/*.parquet") if name not in named]
+    for name in gone:
+        shared.remove(name)
+    return [*gone, *shared.remove_leftovers(f"tables/*/{batch}")]
 
 
 def purge_leftovers(root: Path) -> None:

@@ -18,6 +18,7 @@ import duckdb
 from label_quality.store.errors import StoreError
 from label_quality.store.files import scratch_name
 from label_quality.store.manifests import Manifests
+from label_quality.store.shared import Shared
 
 DATABASE = "label_quality.duckdb"
 _Identity = tuple[int, int, int]
@@ -89,7 +90,7 @@ def published_database(root: Path) -> Path:
 
 
 def published_files(
-    con: duckdb.DuckDBPyConnection, root: Path, table: str, batch: str | None = None
+    con: duckdb.DuckDBPyConnection, shared: Shared, table: str, batch: str | None = None
 ) -> list[Path]:
     """The files of a table that is kept beside the database, of the very states of batches that `con`, the database, shows.
 
@@ -103,10 +104,10 @@ def published_files(
     ).fetchall()
     files = []
     for name, *state in rows:
-        manifest = Manifests(root).get(name)
+        manifest = Manifests(shared).get(name)
         for version in manifest.versions if manifest else ():
             if [version.run_id, version.committed_at] == state and table in version.tables:
-                files.append(root / version.tables[table])
+                files.append(shared.local(version.tables[table]))
     return [file for file in files if file.is_file()]
 
 

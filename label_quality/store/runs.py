@@ -7,8 +7,6 @@ writes a new version (``<run>.2.parquet``) instead of replacing the first, becau
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,11 +21,11 @@ from label_quality.schema import TABLES, Table
 from label_quality.store.conform import check_written, conform_arrow, conform_sql
 from label_quality.store.deliveries import Delivery
 from label_quality.store.errors import StoreError
-from label_quality.store.files import replacing
 from label_quality.store.lineage import ABSENT, KEY, Lineage
 from label_quality.store.manifests import Manifest
 from label_quality.store.names import check_batch, check_run
 from label_quality.store.scan import quoted, read_arrow, show
+from label_quality.store.shared import Shared
 
 _ROW_GROUP = 122_880  # rows: DuckDB's own, and what one of its threads reads at a time
 _DICTIONARY = 1000  # values of a column from which on DuckDB no longer looks for repeated ones: names have fewer
@@ -38,13 +36,13 @@ class BatchRun:
 
     def __init__(
         self,
-        root: Path,
+        shared: Shared,
         batch: str,
         run_id: str,
         manifest: Manifest | None,
         delivery: Delivery | None,
     ) -> None:
-        self.root = root
+        self._shared = shared
         self.batch = check_batch(batch)
         self.run_id = check_run(run_id)
         self._manifest = manifest
@@ -70,7 +68,7 @@ class BatchRun:
         schema = _table(table)
         file = self._next(table)
         with (
-            replacing(self.root / file) as temporary,
+            self._shared.replacing(file) as temporary,
             _parquet(temporary, schema) as parquet,
             ThreadPoolExecutor(1) as background,
         ):
@@ -99,7 +97,7 @@ class BatchRun:
         """
         schema = _table(table)
         file = self._next(table)
-        with _told(table), replacing(self.root / file) as temporary:
+        with _told(table), self._shared.replacing(file) as temporary:
             metadata = quoted(self._lineage(table, file))
             con.execute(
                 f"COPY ({conform_sql(con, schema, sql)}) TO {quoted(temporary)} "
@@ -118,13 +116,9 @@ class BatchRun:
         found = self._version(source)
         if found is None:
             raise StoreError(f"{table} cannot be linked to {source}: batch {self.batch} has none")
-        original, file = self.root / found, self._next(table)
-        with _told(table), replacing(self.root / file) as temporary:
-            try:
-                os.link(original, temporary)
-            except OSError:  # a file system without hard links
-                shutil.copyfile(original, temporary)
-        return int(pq.read_metadata(original).num_rows)
+        with _told(table):
+            self._shared.link(found, self._next(table))
+        return int(pq.read_metadata(self._shared.local(found)).num_rows)
 
     def has(self, table: str) -> bool:
         """Whether this run wrote `table` or the manifest names a version of it."""
@@ -134,7 +128,7 @@ class BatchRun:
         """Create views on `con`, named as the tables. A table that there is none of becomes an empty view."""
         for table in tables:
             file = self._read(table)
-            show(con, _table(table), [self.root / file] if file else [])
+            show(con, _table(table), [self._shared.local(file)] if file else [])
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of `table` (or some columns of it), none of them where there is no such version."""
@@ -142,12 +136,12 @@ class BatchRun:
         file = self._read(table)
         if file is None:
             return _table(table).arrow_schema().empty_table().select(wanted)
-        return read_arrow(_table(table), self.root / file, wanted)
+        return read_arrow(_table(table), self._shared.local(file), wanted)
 
     def rows(self, table: str) -> int:
         """How many rows `table` has, 0 where there is no such version."""
         file = self._read(table)
-        return int(pq.read_metadata(self.root / file).num_rows) if file else 0
+        return int(pq.read_metadata(self._shared.local(file)).num_rows) if file else 0
 
     def written(self) -> dict[str, str]:
         """The latest version of every table that this run wrote: table -> file below the root."""
@@ -170,7 +164,7 @@ class BatchRun:
     def _attempts(self, table: str) -> list[str]:
         """The versions of `table` that this run wrote, in order."""
         out: list[str] = []
-        while (self.root / (file := self._name(table, len(out) + 1))).exists():
+        while self._shared.exists(file := self._name(table, len(out) + 1)):
             out.append(file)
         return out
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from label_quality.schema import TABLES, Table
 from label_quality.store.errors import StoreError
 from label_quality.store.manifests import Manifest
+from label_quality.store.shared import Shared
 
 
 def quoted(text: object) -> str:
@@ -60,10 +61,10 @@ def read_arrow(table: Table, file: Path, columns: Sequence[str]) -> pa.Table:
     return found.select(list(columns)).cast(schema)
 
 
-def is_outdated(root: Path, manifest: Manifest) -> bool:
+def is_outdated(shared: Shared, manifest: Manifest) -> bool:
     """Whether a published table of the batch was written without a column that must not be NULL now."""
     return any(
-        not _unlike(TABLES[name], root / file)
+        not _unlike(TABLES[name], shared.local(file))
         <= {c.name for c in TABLES[name].columns if c.nullable}
         for name, file in manifest.tables.items()
         if name in TABLES

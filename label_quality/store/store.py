@@ -19,7 +19,7 @@ from label_quality.store.accounts import Account, Failure, Failures, accounts
 from label_quality.store.conform import check_written, conform_sql
 from label_quality.store.deliveries import Deliveries, Delivery
 from label_quality.store.errors import StoreError
-from label_quality.store.files import locked, locked_at_once, now, replacing
+from label_quality.store.files import locked, locked_at_once, now
 from label_quality.store.lineage import KEY, Lineage, check_belong_together, read_lineage
 from label_quality.store.manifests import OVERALL, Manifest, Manifests
 from label_quality.store.names import check_batch
@@ -28,8 +28,11 @@ from label_quality.store.purging import purge_leftovers, purge_versions
 from label_quality.store.reader import DATABASE, Reader
 from label_quality.store.runs import BatchRun
 from label_quality.store.scan import is_outdated, quoted, show
+from label_quality.store.shared import open_shared
 
 if TYPE_CHECKING:
+    from upath import UPath
+
     from label_quality.store.reviews import ReviewLog
 
 
@@ -40,9 +43,10 @@ class Store:
         self.root = Path(root).absolute()
         self.settings = settings or Settings()
         self.database = self.root / DATABASE
-        self._deliveries = Deliveries(self.root)
-        self._manifests = Manifests(self.root)
-        self._failures = Failures(self.root)
+        self.shared = open_shared(self.root, self.settings.object_store)
+        self._deliveries = Deliveries(self.shared, self.settings.object_store or str(self.root))
+        self._manifests = Manifests(self.shared)
+        self._failures = Failures(self.shared)
 
     def batches(self) -> list[str]:
         """The batches that were committed, sorted by name."""
@@ -51,19 +55,17 @@ class Store:
     def deliver(
         self,
         batch: str,
-        annotations: Path,
+        annotations: Path | UPath,
         *,
-        images: Path | None = None,
-        predictions: Mapping[str, Path] | Iterable[tuple[str, Path]] = (),
+        images: Path | UPath | None = None,
+        predictions: Mapping[str, Path | UPath] | Iterable[tuple[str, Path | UPath]] = (),
     ) -> Delivery:
         """Keep the annotation and results files by their content and register them as the delivery of `batch`.
 
         Images are referenced, never copied. Raises StoreError when a file is missing, a folder stands where a file
         should, a name is not one, or two results files carry one model's name.
         """
-        return self._deliveries.deliver(
-            batch, Path(annotations), Path(images) if images else None, predictions
-        )
+        return self._deliveries.deliver(batch, annotations, images, predictions)
 
     def delivery(self, batch: str) -> Delivery:
         """The latest registered delivery of `batch`; StoreError when there is none."""
@@ -81,7 +83,7 @@ class Store:
         """The run `run_id` of `batch`, for one step. Its first call pins the delivery that the run works on."""
         check_batch(batch)
         return BatchRun(
-            self.root, batch, run_id, self.manifest(batch), self._deliveries.pinned(batch, run_id)
+            self.shared, batch, run_id, self.manifest(batch), self._deliveries.pinned(batch, run_id)
         )
 
     def manifest(self, batch: str) -> Manifest | None:
@@ -95,7 +97,7 @@ class Store:
             manifest
             and delivery
             and manifest.delivery == delivery.fingerprint
-            and not is_outdated(self.root, manifest)
+            and not is_outdated(self.shared, manifest)
         )
 
     def is_published(self, manifest: Manifest) -> bool:
@@ -138,14 +140,14 @@ class Store:
         Raises StoreError, and changes nothing, when the tables do not belong together. Hold the batch's lock.
         """
         before = self.manifest(batch)
-        written = BatchRun(self.root, batch, run_id, before, None).written()
+        written = BatchRun(self.shared, batch, run_id, before, None).written()
         if not written:
             raise StoreError(f"run {run_id} wrote no table of batch {batch}")
         tables = {
             t: f for t, f in {**(before.tables if before else {}), **written}.items() if t in TABLES
         }
         delivery = check_belong_together(
-            batch, {t: read_lineage(self.root, t, f) for t, f in tables.items()}
+            batch, {t: read_lineage(self.shared, t, f) for t, f in tables.items()}
         )
         return self._manifests.replace(batch, run_id, delivery, tables, self.settings.keep_versions)
 
@@ -181,7 +183,7 @@ class Store:
             for m in self._committed()
             if m.batch != batch and (found := self._deliveries.peek(m.batch))
             if mine is None or found.first_seen < mine.first_seen
-            if not is_outdated(self.root, m)
+            if not is_outdated(self.shared, m)
         ]
         return sorted(name for _, name in sorted(others)[-most:]) if most else []
 
@@ -225,7 +227,7 @@ class Store:
                 for name, sql in part(con).items():
                     start = time.perf_counter()
                     files[name] = self._write_overall(con, name, sql, stamp)
-                    show(con, TABLES[name], [self.root / files[name]])
+                    show(con, TABLES[name], [self.shared.local(files[name])])
                     seconds[name] = time.perf_counter() - start
             keep = self.settings.keep_versions
             self._manifests.replace(OVERALL, stamp, "", files, keep)
@@ -233,7 +235,7 @@ class Store:
             both = {n: done.seconds.get(n, 0.0) + s for n, s in seconds.items()}
             return replace(done, seconds={**done.seconds, **both})
 
-    def purge(self, batch: str) -> list[Path]:
+    def purge(self, batch: str) -> list[str]:
         """Remove versions that the last `keep_versions` states of `batch` do not name; returns the removed files.
 
         Hold the batch's lock: what a run has not yet committed is removed as well.
@@ -241,15 +243,19 @@ class Store:
         check_batch(batch)
         with locked(self._publish_lock):  # nobody is reading through an older manifest
             purge_leftovers(self.root)
-            purge_versions(self.root, OVERALL, self._manifests.get(OVERALL))
-            return purge_versions(self.root, batch, self.manifest(batch))
+            purge_versions(self.shared, OVERALL, self._manifests.get(OVERALL))
+            return purge_versions(self.shared, batch, self.manifest(batch))
 
     def _view(
         self, con: duckdb.DuckDBPyConnection, manifests: list[Manifest], tables: Iterable[str]
     ) -> None:
-        taken = [m for m in manifests if not is_outdated(self.root, m)]
+        taken = [m for m in manifests if not is_outdated(self.shared, m)]
         for name in tables:
-            show(con, TABLES[name], [self.root / m.tables[name] for m in taken if name in m.tables])
+            show(
+                con,
+                TABLES[name],
+                [self.shared.local(m.tables[name]) for m in taken if name in m.tables],
+            )
 
     def _write_overall(
         self, con: duckdb.DuckDBPyConnection, name: str, sql: str, stamp: str
@@ -259,7 +265,7 @@ class Store:
             raise StoreError(f"{name} is not a table over all batches")
         file = f"tables/{name}/{OVERALL}/{stamp}.parquet"
         lineage = quoted(Lineage(name, file).encoded())
-        with replacing(self.root / file) as temporary:
+        with self.shared.replacing(file) as temporary:
             con.execute(
                 f"COPY ({conform_sql(con, table, sql)}) TO {quoted(temporary)} "
                 f"(FORMAT parquet, KV_METADATA {{{KEY}: {lineage}}})"
@@ -268,14 +274,14 @@ class Store:
         return file
 
     def _committed(self) -> list[Manifest]:
-        return [m for b in self.batches() if (m := self.manifest(b))]
+        return self._manifests.all()
 
     def _publish(self, manifests: list[Manifest], *, anew: bool) -> Published:
         overall = self._manifests.get(OVERALL)
         every = [*manifests, *([overall] if overall else [])]
         with closing(self.review_log()) as log:
             return publishing.publish(
-                self._instance, self.root, self.database, every, log, anew=anew
+                self._instance, self.shared, self.database, every, log, anew=anew
             )
 
     def _instance(self) -> duckdb.DuckDBPyConnection:

@@ -81,6 +81,7 @@ def audit_in_process(
     *,
     tags: Mapping[str, str] | None = None,
     assets: Sequence[dg.AssetKey] | None = None,
+    run_id: str | None = None,
 ) -> dg.ExecuteInProcessResult:
     """A run of `audit_batch` in this process, as the daemon would start it."""
     # Here: this file is imported before the settings of whoever runs the tests are out of the way.
@@ -95,6 +96,7 @@ def audit_in_process(
         partition_key=batch,
         tags=tags,
         asset_selection=assets,
+        run_id=run_id,
         run_config=execute._QUIET,
         raise_on_error=False,
     )

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from typing import Any
 from pipeline_tools import PROJECT, PYTHON_TOOLS, environment
 
 from label_quality.demo import Demo
+from label_quality.reviews import content_hash
 from label_quality.store import Reader, Store
+from label_quality.store.entries import Entry
 
 # A tool that opens the file, reads, and holds it open for seconds, again and again.
 TOOL = """
@@ -182,6 +185,38 @@ class Watcher(threading.Thread):
         self.ended.set()
         self.join()
         self.reader.close()
+
+
+@dataclass
+class Person:
+    """Decides on a finding of each batch as soon as it is published, whatever else goes on."""
+
+    store: Store
+    decided: dict[str, int] = field(default_factory=dict)
+
+    FINDINGS = f"""
+    select f.batch, f.image_id, f.finding_id, f.error_type, f.category_id, f.annotation_id, {content_hash("a")} as content_hash,
+           f.x, f.y, f.width, f.height
+    from findings f left join annotations a using (batch, annotation_id)
+    qualify row_number() over (partition by f.batch order by f.p_error desc, f.finding_id) = 1
+    """
+
+    def decide(self) -> None:
+        """A verdict for each batch that has none yet, in the review log of the root."""
+        if not self.store.database.exists():
+            return
+        with closing(Reader(self.store.database)) as reader:
+            found = reader.execute(self.FINDINGS)
+            names = [d[0] for d in found.description or ()]
+            rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        new = [row for row in rows if row["batch"] not in self.decided]
+        for row in new:
+            if row["annotation_id"] is None:
+                row["content_hash"] = None
+            entry = Entry(author="ann", action="verdict", verdict="reject", **row)
+            with closing(self.store.review_log()) as log:
+                (made,) = log.add([entry])
+            self.decided[row["batch"]] = made.seq
 
 
 def hold_open(database: Path) -> subprocess.Popen[str]:

@@ -18,6 +18,7 @@ from label_quality.definitions import defs
 from label_quality.inbox import Memory
 from label_quality.sensors.inbox import inbox
 from label_quality.sensors.refreshing import settled
+from label_quality.store import Store
 
 
 class Ticks:
@@ -170,7 +171,7 @@ def test_the_memory_is_kept_without_growing_the_cursor(ticks: Ticks) -> None:
     while isinstance(ticks.tick(), list):
         sizes.append(len(ticks.cursor or ""))
     assert max(sizes) < 25 * 80
-    assert len(Memory.load(ticks.root).folders) == 60
+    assert len(Memory.load(Store(ticks.root).shared).folders) == 60
     ticks.cursor = None  # another DAGSTER_HOME: what was audited is not audited again
     assert ticks.tick() == "nothing new in inbox/"
 

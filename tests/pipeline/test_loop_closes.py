@@ -35,6 +35,7 @@ class Loop:
     queue: list[Row]
     reviews: list[Row]
     rates: tuple[float, float]
+    diff: Any
 
     @property
     def accepted(self) -> list[Entry]:
@@ -63,7 +64,14 @@ def loop(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Loop:
         _rows(root, "queue"),
         _rows(root, "reviews"),
         (rate, _rate(root)),
+        _diff(root, home),
     )
+
+
+def _diff(root: Path, home: Path) -> Any:
+    done = command("diff", "b", "--format", "json", "--root", root, home=home, cwd=root)
+    assert done.returncode == 1, done.stderr  # some labels differ
+    return json.loads(done.stdout)
 
 
 def _audit(root: Path, home: Path, demo: Demo, annotations: Path) -> None:
@@ -254,3 +262,22 @@ def test_the_change_log_tells_who_did_what(loop: Loop) -> None:
             assert all(old[k] == v for k, v in change["before"].items())
         else:
             assert (change["before"], change["after"]) == (old, new)
+
+
+def test_the_diff_of_the_two_deliveries_lists_the_fixes(loop: Loop) -> None:
+    fixes = [e for e in loop.accepted if e.fix]
+    ids = {
+        action: {e.annotation_id for e in fixes if e.fix and e.fix.action == action}
+        for action in ("remove", "change_class", "change_box", "change_mask")
+    }
+    changes = loop.diff["changes"]
+    listed = {
+        what: {c["old_annotation_id"] for c in changes if c["change"] == what}
+        for what in ("removed", "changed")
+    }
+    assert listed["removed"] == ids["remove"]
+    assert listed["changed"] == ids["change_class"] | ids["change_box"] | ids["change_mask"]
+    assert {c["old_annotation_id"] for c in changes if c["reclassed"]} == ids["change_class"]
+    added = [c for c in changes if c["change"] == "added"]
+    assert len(added) == sum(1 for e in fixes if e.fix and e.fix.action == "add") > 0
+    assert len(changes) == len(fixes)

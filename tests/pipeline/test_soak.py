@@ -1,6 +1,7 @@
 """The soak: batches arrive, some twice, some broken, while others read, and workers and the daemon are killed at random.
 
-In the end every good batch is published exactly once with the right counts, and every bad one is reported.
+In the end every good batch is published exactly once with the right counts, every bad one is reported, and every verdict that
+a person gave meanwhile is there.
 ``LABEL_QUALITY_SOAK=40`` runs it with so many batches; by default it is short.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from pipeline_tools import query
-from soak import Project, Watcher, deliver, hold_open, kill_some_worker, make_plan
+from soak import Person, Project, Watcher, deliver, hold_open, kill_some_worker, make_plan
 
 from label_quality.demo import make_demo
 
@@ -42,6 +43,7 @@ def test_everything_that_arrives_is_published_once_or_reported(tmp_path: Path) -
     project = Project(tmp_path)
     watcher, tool = Watcher(project.store.database), hold_open(project.store.database)
     watcher.start()
+    person = Person(project.store)
     killed: list[str] = []
     seen: set[int] = set()
     daemons = 0
@@ -57,6 +59,7 @@ def test_everything_that_arrives_is_published_once_or_reported(tmp_path: Path) -
             if daemons < DAEMONS_KILLED and len(killed) > daemons * 2 and project.workers():
                 project.kill_daemon()
                 daemons += 1
+            person.decide()
             enough = len(killed) >= WORKERS_KILLED and daemons >= DAEMONS_KILLED
             if not waiting and settled(project, plan.good, plan.bad):
                 assert enough, "all was done before the killing was"
@@ -77,6 +80,11 @@ def test_everything_that_arrives_is_published_once_or_reported(tmp_path: Path) -
     for account in project.store.accounts():
         if account.batch in plan.bad:
             assert "the file ends" in str(account.message)
+    person.decide()
+    assert person.decided.keys() == plan.good.keys()
+    project.store.publish()  # what was decided since the last one
+    sql = "select batch, seq from reviews where verdict = 'reject' and author = 'ann'"
+    assert dict(query(project.store.database, sql)) == person.decided
     assert watcher.torn == []
     assert watcher.looks > 10
     assert "held" in (tool.stdout.read() if tool.stdout else "")

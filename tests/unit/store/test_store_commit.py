@@ -207,7 +207,7 @@ def test_purge_keeps_what_the_kept_states_name(store: Store) -> None:
     (store.root / "deliveries").mkdir(exist_ok=True)
     for owner in (999999999, os.getpid()):
         (store.root / f"deliveries/.incoming.json.{owner}-0a1b2c3d.tmp").touch()
-    gone = {p.name for p in store.purge("b1")}
+    gone = {Path(name).name for name in store.purge("b1")}
     assert gone == {"r1.parquet", "r2.parquet", "killed.parquet", ".r6.parquet.1-ab.tmp"}
     for batch in ("b1", "b2"):
         manifest = store.manifest(batch)

@@ -122,7 +122,7 @@ def test_a_copy_that_fails_leaves_nothing(
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(keeping, "_copy_hashing", full)
+    monkeypatch.setattr(keeping, "copy_hashing", full)
     with pytest.raises(StoreError, match="No space left on device"):
         store.deliver("b1", labels)
     assert list((store.root / "deliveries").iterdir()) == []

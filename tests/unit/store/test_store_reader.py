@@ -38,7 +38,7 @@ def test_a_reader_follows_the_file_and_old_connections_drain(store: Store) -> No
 def test_the_files_beside_the_database_are_those_of_the_states_that_it_shows(store: Store) -> None:
     def masks() -> list[str]:
         con = Reader(store.database).connection()
-        files = published_files(con, store.root, "annotation_masks", "b1")
+        files = published_files(con, store.shared, "annotation_masks", "b1")
         return [str(file.relative_to(store.root)) for file in files]
 
     audit(store, "b1", "r1")

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
-from helpers import postgres
+from servers import postgres
 
 from label_quality.schema import REVIEW_LOG
 from label_quality.store import Store, StoreError
