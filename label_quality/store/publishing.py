@@ -205,7 +205,8 @@ def _replace(
                 con.execute(f'INSERT INTO "{table.name}" {select_sql(table, files)}')
             seconds[table.name] = time.perf_counter() - start
         entries = log.entries()
-        if len(entries) or before != "0":  # else there is nothing to attach, and nothing to take away
+        # Where no verdict was ever given there is nothing to attach, and nothing to take away.
+        if len(entries) or before != "0":
             publish_reviews(con, entries)
         last = str(entries["seq"][-1] if len(entries) else 0)
         gone = [*stale, REVIEWS]
