@@ -51,7 +51,8 @@ def score(con: DuckDBPyConnection) -> None:
                  case when one_category
                    then least(greatest((greatest(iou_used, nested) - {_START})
                               / {_END - _START}, 0), 1)
-                   else least(greatest((iou_used - {_CONFLICT_START}) / {_END - _CONFLICT_START}, 0), 1)
+                   when mask_iou is null then least(greatest((box_iou - {_CONFLICT_START}) / {_END - _CONFLICT_START}, 0), 1)
+                   else least(greatest((mask_iou - {_START}) / {_END - _START}, 0), 1)
                  end as ramp
           from nesting
         )

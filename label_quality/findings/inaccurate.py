@@ -22,6 +22,7 @@ _ENOUGH = 20
 _NOISE = 0.02  # IoU that even a careful annotator does not keep to
 _ASKED = 3.0  # weight of what the model says about the label's own box, beside its prediction's 1
 _HALF = 2.0  # deviation that is worth a score of one half
+_NEAR = 0.4
 _OVERLAPS = ("iou", "mask_iou", "boundary_iou")
 
 
@@ -82,7 +83,7 @@ def score(con: DuckDBPyConnection) -> None:
         select 'inaccurate' as error_type, 'inaccurate' || annotation_id as key, image_id, annotation_id, category_id,
                case when box_is_off then 'change_box' else 'change_mask' end as suggested_fix,
                category_id as suggested_category_id, suggested_x, suggested_y, suggested_width, suggested_height,
-               sqrt(confidence) * z * z / (z * z + {_HALF * _HALF}) as score, x, y, width, height, model,
+               sqrt(confidence) * z * z / (z * z + {_HALF * _HALF}) * least(iou / {_NEAR}, 1) as score, x, y, width, height, model,
                prediction_id, confidence, iou, mask_iou, boundary_iou,
                case when box_is_off then m_iou else m_mask_iou end as typical_iou, z as deviation,
                x - suggested_x as edge_left, y - suggested_y as edge_top,

@@ -14,6 +14,7 @@ from label_quality.findings import suspects
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+_BESIDE = 0.5
 _PRIOR = 0.03  # π: share of spurious labels before anything is seen
 
 
@@ -24,8 +25,12 @@ def score(con: DuckDBPyConnection) -> None:
         f"""
         select 'spurious' as error_type, 'spurious' || l.annotation_id as key, l.image_id, l.annotation_id,
                l.category_id, 'remove' as suggested_fix,
-               (1 - s.support) * {_PRIOR} / ({_PRIOR} + {1 - _PRIOR} * s.rarity) as score,
+               (1 - s.support) * (1 - {_BESIDE} * coalesce(b.beside, 0)) * {_PRIOR} / ({_PRIOR} + {1 - _PRIOR} * s.rarity) as score,
                l.x, l.y, l.width, l.height, s.support, 1 - s.rarity as recall
-        from _labels l join _support s using (annotation_id)
+        from (
+          from _labels anti join (from _suspects where error_type = 'duplicate' and score >= {suspects.FLOOR}) using (annotation_id)
+        ) l join _support s using (annotation_id) left join (
+          select annotation_id, max(least(box_iou / 0.5, 1)) as beside from prediction_overlaps where not iscrowd group by all
+        ) b using (annotation_id)
         """,
     )

@@ -17,7 +17,7 @@ from label_quality.findings import suspects
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_PRIOR = 0.02  # π: share of labels with a wrong class before anything is seen
+_PRIOR = 0.1  # π: share of labels with a wrong class before anything is seen
 _HIT = 0.8  # q: how often a model names the right category where the label is wrong
 _SHRINK = 50.0  # pseudo-labels ...
 _HABIT = 0.002  # ... of which this share is taken for any one other category
@@ -45,6 +45,16 @@ def score(con: DuckDBPyConnection) -> None:
     )
     con.execute(
         f"""
+        create or replace temp view _taken_places as
+        select distinct unnest([annotation_id, other_annotation_id]) as annotation_id,
+               unnest([other_category_id, category_id]) as category_id
+        from annotation_pairs
+        where category_id <> other_category_id
+          and case when mask_iou is null then box_iou >= {_PLACE} else mask_iou >= {_SAME_OBJECT} end
+        """
+    )
+    con.execute(
+        f"""
         create or replace temp table _rivals as
         with strength as (
           select annotation_id, model, category_id, same_category,
@@ -61,7 +71,8 @@ def score(con: DuckDBPyConnection) -> None:
         select o.annotation_id, o.model, o.category_id as rival, o.prediction_id,
                o.strength as other, coalesce(s.strength, 0) as same
         from strength o left join same s using (annotation_id, model)
-        where not o.same_category and o.strength > coalesce(s.strength, 0)
+          left join _taken_places t on t.annotation_id = o.annotation_id and t.category_id = o.category_id
+        where not o.same_category and o.strength > coalesce(s.strength, 0) and t.annotation_id is null
         """
     )
     suspects.add(
