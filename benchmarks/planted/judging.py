@@ -9,7 +9,7 @@ import numpy as np
 
 from label_quality.planting import SHAPES
 from label_quality.schema import ERROR_TYPES
-from planted.figures import interval, over_seeds
+from planted.figures import REPLICATES, interval, over_seeds
 from planted.methods import THIS
 from planted.unit import Unit
 
@@ -22,7 +22,7 @@ Key = tuple[str, float]
 
 def judge(units: dict[str, list[Unit]]) -> dict[str, Any]:
     """All figures by dataset, and the bars."""
-    out: dict[str, Any] = {"datasets": {}, "bars": []}
+    out: dict[str, Any] = {"datasets": {}, "bars": [], "replicates": REPLICATES}
     for name, made in units.items():
         out["datasets"][name] = {
             "seeds": len(made),
@@ -41,11 +41,13 @@ def judge(units: dict[str, list[Unit]]) -> dict[str, Any]:
 
 
 def _single(kind: str) -> Callable[[Row], bool]:
-    return lambda row: row["type"] == kind and row["shape"] != MIXED
+    return lambda row: row["type"] == kind and row["shape"] != MIXED and row["errors"] > 0
 
 
 def _mixed(kind: str, rate: float) -> Callable[[Row], bool]:
-    return lambda row: row["type"] == kind and row["shape"] == MIXED and row["rate"] == rate
+    return lambda row: (
+        (row["type"], row["shape"], row["rate"]) == (kind, MIXED, rate) and row["errors"] > 0
+    )
 
 
 def _compared(units: list[Unit], wanted: Callable[[Row], bool]) -> dict[str, Row]:
@@ -65,7 +67,7 @@ def _compared(units: list[Unit], wanted: Callable[[Row], bool]) -> dict[str, Row
                 sum(r["reachable"] for r in rows) / max(sum(r["errors"] for r in rows), 1)
             ),
             "found": float(sum(r["found"] for r in rows) / max(sum(r["errors"] for r in rows), 1)),
-            **{f: float(np.nanmean([r[f] for r in rows])) for f in _FIGURES},
+            **{f: float(np.mean([r[f] for r in rows])) for f in _FIGURES},
         }
         if method != THIS:
             gains = [
@@ -89,7 +91,7 @@ def _by_shape(units: list[Unit]) -> dict[str, dict[str, float]]:
     """Mean AP by shape and method, and what share of them this project finds at all."""
     out: dict[str, dict[str, float]] = {}
     for shape in SHAPES:
-        rows = [r for u in units for r in u.rows if r["shape"] == shape]
+        rows = [r for u in units for r in u.rows if r["shape"] == shape and r["errors"] > 0]
         if rows:
             methods = sorted({r["method"] for r in rows})
             out[shape] = {

@@ -1,6 +1,7 @@
 """How often a model is right at a given score: the raw score turned into a calibrated confidence.
 
-Per model: the share of correct predictions by score, made monotone (isotonic regression), times how much better or worse
+Per model: the share of correct predictions by score, made monotone (isotonic regression, with straight lines between its
+steps), times how much better or worse
 the model does on a category and on a size, both shrunk towards 1 where there are few. Correct means: assigned to a
 label of the same category with IoU >= 0.5. Predictions in crowds of their category are left out, as COCO's evaluation does.
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _SAME_OBJECT = 0.5
-_APART = 0.25
 
 
 def score(con: DuckDBPyConnection) -> None:
@@ -36,13 +35,11 @@ def score(con: DuckDBPyConnection) -> None:
           where by_score >= {suspects.MODEL_FLOOR} and not crowded and coalesce(assigned_iou, 0) < 0.5
             and {_looked_for(con)}
         ), pairs as (
-          select model::_model as model, prediction_id, annotation_id, box_iou as iou, assigned, same_category
+          select model::_model as model, prediction_id, annotation_id, box_iou as iou, assigned
           from prediction_overlaps where not iscrowd
         ), cover as (
           select model, prediction_id, max(o.iou) as iou,
-                 max(case when t.annotation_id is null or o.assigned then
-                            least(greatest((o.iou - case when o.same_category then 0 else {_APART} end)
-                                           / ({_SAME_OBJECT} - case when o.same_category then 0 else {_APART} end), 0), 1)
+                 max(case when t.annotation_id is null or o.assigned then least(o.iou / 0.5, 1)
                           else least(greatest((o.iou - 0.5) / 0.25, 0), 1) end) as covered
           from pairs o semi join candidates using (model, prediction_id)
           left join _accounted t on t.model = o.model and t.annotation_id = o.annotation_id

@@ -5,7 +5,8 @@ predictions that speak for the label, of one other category and of the label's o
 own box (``label_probes``) speaks too, with its probabilities and IoU 1. trust weighs the model's habit of
 taking one for the other: π q / (π q + (1 − π) r), with r the share of the category's labels (this one left out) that
 the model calls so by its own mistake: a model that often takes buses for trucks proves little by doing so once more. A
-disagreement counts as the model's mistake by 1 − other, so that what it is sure of does not speak against it.
+disagreement counts as the model's mistake by 1 − other, so that what it is sure of does not speak against it. Where another label on the
+same object has the other category already, the label is a duplicate, not of the wrong class.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from label_quality.findings import suspects
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_PRIOR = 0.1  # π: share of labels with a wrong class before anything is seen
+_PRIOR = (
+    0.1  # π: share of wrong ones among labels that a model contradicts, before anything is seen
+)
 _HIT = 0.8  # q: how often a model names the right category where the label is wrong
 _SHRINK = 50.0  # pseudo-labels ...
 _HABIT = 0.002  # ... of which this share is taken for any one other category
