@@ -18,7 +18,7 @@ unexport PYTHONHOME PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo ui review test lint format docs benchmark clean
+.PHONY: help demo ui review test lint format docs benchmark benchmark-accuracy clean
 
 help:  ## List what there is to run
 	@echo "make TARGET [ARGS=...]     The first one makes $(VENV), with PYTHON=... or the first Python 3.11 to 3.13 it finds."
@@ -64,6 +64,9 @@ docs: $(READY)  ## Write the documentation that is made from the code
 
 benchmark: $(READY) $(READY_BENCH)  ## Time the audit beside what people run today (an hour; see benchmarks/README.md)
 	$(BIN)/python benchmarks/speed.py --python $(BIN)/python --peers-python $(VENV_BENCH)/bin/python $(ARGS)
+
+benchmark-accuracy: $(READY) $(READY_BENCH)  ## Plant label errors and compare how methods find them (hours with 20 seeds; ARGS="--seeds 2 --quick")
+	$(BIN)/python benchmarks/accuracy.py --peers-python $(VENV_BENCH)/bin/python $(ARGS)
 
 clean:  ## Remove environments, caches and generated benchmark files; ./data and the history of runs stay
 	rm -rf $(VENV) $(VENV_BENCH) build dist benchmarks/.work

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit"))
 from helpers import batch, nuclei
-from helpers.planting import average_precision, plant
+from helpers.planted import precision_of_findings
 
 from label_quality.inference.loading import load
 from label_quality.inference.mapping import map_categories
@@ -26,9 +26,15 @@ from label_quality.inference.model_file import find_model
 from label_quality.inference.network import Network
 from label_quality.inference.pictures import Decoder, Images
 from label_quality.inference.probing import Masks, probe, read_labels, to_rows
+from label_quality.planting import plant
 from label_quality.settings import Settings
 
 SEEDS = (0, 1, 2)
+SHAPES = {
+    "inaccurate": [f"inaccurate_{k}_coarse" for k in ("shift", "loose", "tight", "edge")],
+    "spurious": ["spurious_random"],
+    "missing": ["missing_uniform"],
+}
 MAPPED = map_categories(("nucleus",), {}, {1: "nucleus"})
 
 
@@ -48,10 +54,15 @@ def main() -> None:
     decoder = Decoder(images)
     scenes = [network.look([decoder[row][1]]) for row in range(len(images))]
     print("| type | predictions alone | and probes |\n|---|---|---|")
-    for kind in ("inaccurate", "spurious", "missing"):
+    clean = batch.audit(
+        batch.database(
+            document["images"], document["annotations"], {"nuclei": results}, document["categories"]
+        )
+    )
+    for kind, shapes in SHAPES.items():
         pairs = []
         for seed in SEEDS:
-            planted = plant(kind, document, seed=seed)
+            planted = plant(clean, dict.fromkeys(shapes, 0.1 / len(shapes)), seed)
             pairs.append(
                 [
                     _measure(document, results, kind, planted, asked and (network, scenes, images))
@@ -63,9 +74,10 @@ def main() -> None:
 
 
 def _measure(document: Any, results: Any, kind: str, planted: Any, asked: Any) -> float:
-    with batch.database(
-        document["images"], planted.annotations, {"nuclei": results}, document["categories"]
-    ) as con:
+    with batch.database(document["images"], [], {"nuclei": results}, document["categories"]) as con:
+        con.register("_labels_in", planted.annotations)
+        con.execute("insert into annotations by name from _labels_in")
+        con.register("planted_errors", planted.ledger)
         if asked:
             network, scenes, images = asked
             labels = read_labels(con, images, MAPPED)
@@ -79,8 +91,7 @@ def _measure(document: Any, results: Any, kind: str, planted: Any, asked: Any) -
                 f"insert into label_probes by name select '{batch.BATCH}' as batch, 'nuclei' as model, * from _rows"
             )
         batch.audit(con)
-        found = batch.findings(con, f"error_type = '{kind}'")
-    return average_precision(found, planted.ledger)
+        return precision_of_findings(con, kind)
 
 
 def _sample(count: int) -> tuple[Any, Any]:

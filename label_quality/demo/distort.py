@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.random import Generator
 
-from label_quality.demo.masks import Box, Region, fit, iou
+from label_quality.coco.regions import Box, Region, fit, iou
+from label_quality.planting import boxes
 
 KINDS: Final = ("shift", "loose", "tight", "one_edge")
 
@@ -40,36 +41,22 @@ def distort(
 
 def _proposal(kind: str, box: Box, target: float, rng: Generator) -> Box:
     """A box whose IoU with `box` is about `target`, from the closed form of each kind."""
-    x, y, width, height = box
+    true, iou = np.array(box), np.array(target)
     if kind == "shift":
-        # Overlap o of equal boxes gives IoU o / (2 - o); split it over both directions at random.
-        overlap = 2 * target / (1 + target)
-        share = float(rng.uniform(0, 1))
-        step_x, step_y = 1 - overlap**share, 1 - overlap ** (1 - share)
-        sign_x, sign_y = rng.choice([-1.0, 1.0], 2)
-        return (
-            x + float(sign_x) * step_x * width,
-            y + float(sign_y) * step_y * height,
-            width,
-            height,
-        )
-    if kind == "one_edge":
+        share = np.array(rng.uniform(0, 1))
+        changed = boxes.shifted(true, iou, share, rng.choice([-1.0, 1.0], 2))
+    elif kind == "one_edge":
         ratio = target if rng.random() < 0.5 else 1 / target
         low = float(rng.random() < 0.5)  # 1.0 moves the left or top edge
-        if rng.random() < 0.5:
-            return x + low * width * (1 - ratio), y, width * ratio, height
-        return x, y + low * height * (1 - ratio), width, height * ratio
-    area = target if kind == "tight" else 1 / target
-    # Not every side moves alike: share the change between the directions and the two sides.
-    share = float(rng.uniform(0.35, 0.65))
-    ratio_x, ratio_y = area**share, area ** (1 - share)
-    left, top = (float(value) for value in rng.uniform(0.3, 0.7, 2))
-    return (
-        x + left * width * (1 - ratio_x),
-        y + top * height * (1 - ratio_y),
-        width * ratio_x,
-        height * ratio_y,
-    )
+        side = float(rng.random() >= 0.5)
+        changed = boxes.with_one_edge(true, np.array(ratio), np.array(side), np.array(low))
+    else:
+        # Not every side moves alike: share the change between the directions and the two sides.
+        area = np.array(target if kind == "tight" else 1 / target)
+        share = np.array(rng.uniform(0.35, 0.65))
+        changed = boxes.scaled(true, area, share, rng.uniform(0.3, 0.7, 2))
+    x, y, width, height = changed.tolist()
+    return x, y, width, height
 
 
 def holds(kind: str, true: Box, changed: Box) -> bool:

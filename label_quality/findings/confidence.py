@@ -1,6 +1,7 @@
 """How often a model is right at a given score: the raw score turned into a calibrated confidence.
 
-Per model: the share of correct predictions by score, made monotone (isotonic regression), times how much better or worse
+Per model: the share of correct predictions by score, made monotone (isotonic regression, with straight lines between its
+steps), times how much better or worse
 the model does on a category and on a size, both shrunk towards 1 where there are few. Correct means: assigned to a
 label of the same category with IoU >= 0.5. Predictions in crowds of their category are left out, as COCO's evaluation does.
 
@@ -27,7 +28,9 @@ FLOOR = 0.01
 
 _PRIOR = 2.0  # pseudo-predictions a bin that are as good as the raw score says
 _SHRINK = 20.0  # pseudo-predictions a category or size that are as good as the model's others
-_CROWD_COVER = 0.5  # COCO's own measure: share of the prediction that lies in the crowd
+CROWD_COVER = 0.5
+"""Share of a prediction that lies in a crowd, from which on it is the crowd's; COCO's own measure."""
+
 _CERTAIN = 0.999
 
 
@@ -47,8 +50,7 @@ def build_confidence(con: DuckDBPyConnection) -> None:
     ``_accounted``: model, prediction_id of predictions that a label accounts for; annotation_id, iou and same_category
     of the label that it is assigned to, NULL where only a crowd of its category does. ``_predictions``: model,
     prediction_id, image_id, category_id, x, y, width, height, confidence and by_score (the confidence by model and
-    score alone), both 0 to 1, of those of which either reaches `FLOOR`; assigned_iou, NULL where it is not assigned;
-    crowded, whether only a crowd accounts for it.
+    score alone), both 0 to 1, of those of which either reaches `FLOOR`; assigned_iou, NULL where it is not assigned.
     """
     create_model_type(con)
     con.execute(
@@ -62,7 +64,7 @@ def build_confidence(con: DuckDBPyConnection) -> None:
         )
         from assigned union all by name
         select distinct model, prediction_id from pairs anti join assigned using (model, prediction_id)
-        where iscrowd and same_category and iou >= {_CROWD_COVER}
+        where iscrowd and same_category and iou >= {CROWD_COVER}
         """
     )
     con.register("_confidence", _confidence(con))
@@ -75,8 +77,7 @@ def build_confidence(con: DuckDBPyConnection) -> None:
           select model::_model as model, * exclude (model) from _confidence
           where greatest(confidence, by_score) >= {FLOOR}
         )
-        select p.* exclude (size, bin), c.confidence, c.by_score, a.iou as assigned_iou,
-               a.model is not null and a.iou is null as crowded
+        select p.* exclude (size, bin), c.confidence, c.by_score, a.iou as assigned_iou
         from placed p join told c using (model, category_id, size, bin)
           left join _accounted a on a.model = p.model and a.prediction_id = p.prediction_id
         """
@@ -122,11 +123,26 @@ def _curve(con: DuckDBPyConnection) -> pa.Table:
     share = (bins["correct"] + _PRIOR * (bins["bin"] + 0.5) / BINS) / weight
     starts = np.flatnonzero(np.diff(bins["m"])) + 1  # of all models but the first
     fitted = [
-        monotone(part, w)
-        for part, w in zip(np.split(share, starts), np.split(weight, starts), strict=True)
+        increasing(*part)
+        for part in zip(*(np.split(a, starts) for a in (bins["bin"], share, weight)), strict=True)
     ]
     share = np.concatenate([np.empty(0), *fitted])
     return pa.table({"m": bins["m"], "bin": bins["bin"], "share": share})
+
+
+def increasing(
+    bins: NDArray[np.int64], share: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The isotonic regression of shares over bins, as straight lines between its steps: a surer prediction never ties with a less sure one.
+
+    Each step counts at the mean of its bins; below the first and above the last, the line leads on to 0 at score 0 and to 1 at score 1.
+    All three are (N,).
+    """
+    level = monotone(share, weight)
+    steps, which = np.unique(level, return_inverse=True)
+    mass = np.bincount(which, weight)
+    centre = np.bincount(which, weight * (bins + 0.5)) / mass
+    return np.asarray(np.interp(bins + 0.5, np.r_[0, centre, BINS], np.r_[0, steps, 1]))
 
 
 def monotone(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 score = ramp × (1 − 0.8 × m) for pairs of one category, ramp rising from 0 at IoU 0.5 to 1 at IoU 0.9 (the mask's IoU
 where there is one, or 0.7 × the mask's containment if that is more), m the support of the less supported label by a prediction
 assigned to it: a model that sees two objects speaks against a duplicate. From IoU 0.95 on, the two are one object whatever
-models say. Pairs of two categories start at IoU 0.7. Without predictions the overlap alone decides.
+models say. Of two categories, boxes without masks start at IoU 0.7. Without predictions the overlap alone decides.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def score(con: DuckDBPyConnection) -> None:
                  case when one_category
                    then least(greatest((greatest(iou_used, nested) - {_START})
                               / {_END - _START}, 0), 1)
-                   else least(greatest((iou_used - {_CONFLICT_START}) / {_END - _CONFLICT_START}, 0), 1)
+                   when mask_iou is null then least(greatest((box_iou - {_CONFLICT_START}) / {_END - _CONFLICT_START}, 0), 1)
+                   else least(greatest((mask_iou - {_START}) / {_END - _START}, 0), 1)
                  end as ramp
           from nesting
         )

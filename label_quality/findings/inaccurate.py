@@ -4,7 +4,8 @@ deviation = (typical − IoU) / (1.4826 · MAD + 0.02), typical and MAD (median 
 pairs of the same model, category and size (where those are fewer than 20, of the size; where these are, of the model).
 z is the mean deviation of box, mask and boundary IoU (without a mask the box's counts for all three, without a boundary
 the mask's for both); where the model was asked about the label's own box (``label_probes``), the deviation of that box's
-IoU with the one it would rather have joins in with three times that weight. score = √confidence × z² / (z² + 4): two robust standard deviations are worth one half.
+IoU with the one it would rather have joins in with three times that weight. score = √confidence × z² / (z² + 4) × min(IoU / 0.4, 1): two robust standard deviations are worth one half,
+and what hardly overlaps is more likely another object.
 The label's edges minus the prediction's name the error: loose, tight, shifted, or one edge.
 """
 
@@ -22,6 +23,7 @@ _ENOUGH = 20
 _NOISE = 0.02  # IoU that even a careful annotator does not keep to
 _ASKED = 3.0  # weight of what the model says about the label's own box, beside its prediction's 1
 _HALF = 2.0  # deviation that is worth a score of one half
+_NEAR = 0.4  # IoU below which label and prediction are ever less likely the same object
 _OVERLAPS = ("iou", "mask_iou", "boundary_iou")
 
 
@@ -82,7 +84,7 @@ def score(con: DuckDBPyConnection) -> None:
         select 'inaccurate' as error_type, 'inaccurate' || annotation_id as key, image_id, annotation_id, category_id,
                case when box_is_off then 'change_box' else 'change_mask' end as suggested_fix,
                category_id as suggested_category_id, suggested_x, suggested_y, suggested_width, suggested_height,
-               sqrt(confidence) * z * z / (z * z + {_HALF * _HALF}) as score, x, y, width, height, model,
+               sqrt(confidence) * z * z / (z * z + {_HALF * _HALF}) * least(iou / {_NEAR}, 1) as score, x, y, width, height, model,
                prediction_id, confidence, iou, mask_iou, boundary_iou,
                case when box_is_off then m_iou else m_mask_iou end as typical_iou, z as deviation,
                x - suggested_x as edge_left, y - suggested_y as edge_top,

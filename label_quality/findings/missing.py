@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from label_quality.findings import suspects
+from label_quality.findings.confidence import CROWD_COVER
 from label_quality.matching.masks import count
 
 if TYPE_CHECKING:
@@ -30,9 +31,13 @@ def score(con: DuckDBPyConnection) -> None:
     con.execute(
         f"""
         create or replace temp table _unlabelled as
-        with candidates as (
-          select * from _predictions p
-          where by_score >= {suspects.MODEL_FLOOR} and not crowded and coalesce(assigned_iou, 0) < 0.5
+        with in_crowds as (
+          -- Those too that are assigned to a label which they hardly overlap.
+          select model::_model as model, prediction_id from prediction_overlaps
+          where iscrowd and same_category and box_iou >= {CROWD_COVER}
+        ), candidates as (
+          select * from _predictions p anti join in_crowds using (model, prediction_id)
+          where by_score >= {suspects.MODEL_FLOOR} and coalesce(assigned_iou, 0) < 0.5
             and {_looked_for(con)}
         ), pairs as (
           select model::_model as model, prediction_id, annotation_id, box_iou as iou, assigned

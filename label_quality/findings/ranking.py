@@ -10,7 +10,7 @@ from label_quality.findings.suspects import FLOOR
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-RULE_VERSION = "1"
+RULE_VERSION = "2"
 
 
 def build_findings(con: DuckDBPyConnection) -> None:

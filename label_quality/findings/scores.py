@@ -26,7 +26,7 @@ BY_PREDICTIONS: tuple[Callable[[DuckDBPyConnection], None], ...] = (
     inaccurate.score,
     missing.score,  # after inaccurate
     wrong_class.score,
-    spurious.score,
+    spurious.score,  # after duplicate
 )
 BY_LABELS: tuple[Callable[[DuckDBPyConnection], None], ...] = (duplicate.score,)
 
@@ -45,6 +45,6 @@ def build_finding_scores(con: DuckDBPyConnection) -> dict[str, int]:
     build_labels(con)
     suspects.create(con)
     has_predictions = con.execute("select count(*) from predictions").fetchone()[0] > 0  # type: ignore[index]
-    for score in (*(BY_PREDICTIONS if has_predictions else ()), *BY_LABELS):
+    for score in (*BY_LABELS, *(BY_PREDICTIONS if has_predictions else ())):
         score(con)
     return merge.merge(con)

@@ -5,7 +5,8 @@ predictions that speak for the label, of one other category and of the label's o
 own box (``label_probes``) speaks too, with its probabilities and IoU 1. trust weighs the model's habit of
 taking one for the other: π q / (π q + (1 − π) r), with r the share of the category's labels (this one left out) that
 the model calls so by its own mistake: a model that often takes buses for trucks proves little by doing so once more. A
-disagreement counts as the model's mistake by 1 − other, so that what it is sure of does not speak against it.
+disagreement counts as the model's mistake by 1 − other, so that what it is sure of does not speak against it. Where another label on the
+same object has the other category already, the label is a duplicate, not of the wrong class.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from label_quality.findings import suspects
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_PRIOR = 0.02  # π: share of labels with a wrong class before anything is seen
+_PRIOR = (
+    0.1  # π: share of wrong ones among labels that a model contradicts, before anything is seen
+)
 _HIT = 0.8  # q: how often a model names the right category where the label is wrong
 _SHRINK = 50.0  # pseudo-labels ...
 _HABIT = 0.002  # ... of which this share is taken for any one other category
@@ -45,6 +48,16 @@ def score(con: DuckDBPyConnection) -> None:
     )
     con.execute(
         f"""
+        create or replace temp view _taken_places as
+        select distinct unnest([annotation_id, other_annotation_id]) as annotation_id,
+               unnest([other_category_id, category_id]) as category_id
+        from annotation_pairs
+        where category_id <> other_category_id
+          and case when mask_iou is null then box_iou >= {_PLACE} else mask_iou >= {_SAME_OBJECT} end
+        """
+    )
+    con.execute(
+        f"""
         create or replace temp table _rivals as
         with strength as (
           select annotation_id, model, category_id, same_category,
@@ -61,7 +74,8 @@ def score(con: DuckDBPyConnection) -> None:
         select o.annotation_id, o.model, o.category_id as rival, o.prediction_id,
                o.strength as other, coalesce(s.strength, 0) as same
         from strength o left join same s using (annotation_id, model)
-        where not o.same_category and o.strength > coalesce(s.strength, 0)
+          left join _taken_places t on t.annotation_id = o.annotation_id and t.category_id = o.category_id
+        where not o.same_category and o.strength > coalesce(s.strength, 0) and t.annotation_id is null
         """
     )
     suspects.add(
