@@ -1,0 +1,148 @@
+"""Calibrations: what turns scores into probabilities, kept as files that are never changed. How one is fitted is not known here.
+
+``calibrations/<version>.json`` is written once, its version being a hash of its content; ``calibrations/latest.json`` names
+the one that counts, and replacing it is the commit. A file that nothing names does no harm: a killed run left it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from label_quality.store.errors import StoreError
+from label_quality.store.files import read_json, write_json
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """p_error of one error type over the score: linear between knots, constant beyond the first and the last.
+
+    `scores` rise strictly, `p_errors` never fall; both lie in 0 to 1 and are of one length, at least 1.
+    """
+
+    scores: tuple[float, ...]
+    p_errors: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        s, p = self.scores, self.p_errors
+        if not s or len(s) != len(p):
+            raise ValueError("a curve needs as many scores as probabilities, at least one")
+        if any(a >= b for a, b in zip(s, s[1:], strict=False)) or any(
+            a > b for a, b in zip(p, p[1:], strict=False)
+        ):
+            raise ValueError("the scores of a curve rise, and its probabilities never fall")
+        if not (0 <= s[0] and s[-1] <= 1 and 0 <= p[0] and p[-1] <= 1):
+            raise ValueError("scores and probabilities lie between 0 and 1")
+
+
+class FittedType(msgspec.Struct, frozen=True):
+    """How one error type was calibrated.
+
+    `planted` errors of the type, of which `reached` were named by a finding of any type and score; `expected_errors` among
+    the `labels` that the data holds as it is, found or not; `verdicts` that took part.
+    """
+
+    error_type: str
+    curve: Curve
+    planted: int
+    reached: int
+    expected_errors: float
+    verdicts: int = 0
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """The recall of one error type ("any": of all) when the surest findings are reviewed, as many as `budget` × labels."""
+
+    error_type: str
+    budget: float
+    findings: int
+    recall: float
+    precision: float
+
+
+class Bin(msgspec.Struct, frozen=True):
+    """One bin of the reliability diagram: `findings` of mean probability `predicted`, of which the share `observed` were errors."""
+
+    findings: int
+    predicted: float
+    observed: float
+
+
+class Reliability(msgspec.Struct, frozen=True):
+    """How far probabilities were right on planted errors of other shapes than they were fitted on.
+
+    `error` is the expected calibration error, `slope` that of the logistic recalibration; None where it cannot be computed.
+    """
+
+    bins: tuple[Bin, ...] = ()
+    error: float | None = None
+    slope: float | None = None
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """What was fitted, and on what. `version` is the hash of all the rest.
+
+    `basis` says what the probabilities rest on: "planted errors", or "planted errors and verdicts". `source` is a text that
+    changes with what it was fitted on. `images` and `labels` are those of the sample, `verdicts` all that took part.
+    """
+
+    version: str
+    basis: str
+    source: str
+    images: int
+    labels: int
+    verdicts: int
+    default_cut: float
+    types: tuple[FittedType, ...]
+    recall: tuple[Budget, ...] = ()
+    reliability: Reliability = Reliability()
+
+    def sealed(self) -> Calibration:
+        """The same with its version."""
+        blank = msgspec.structs.replace(self, version="")
+        return msgspec.structs.replace(
+            self, version=hashlib.sha256(msgspec.json.encode(blank)).hexdigest()[:16]
+        )
+
+
+class _Latest(msgspec.Struct, frozen=True):
+    version: str
+
+
+class Calibrations:
+    """The calibrations of one root."""
+
+    def __init__(self, root: Path) -> None:
+        self._folder = root / "calibrations"
+
+    def latest(self) -> Calibration | None:
+        """The calibration that counts; None while there is none. StoreError when its file is not what it should be."""
+        named = read_json(self._folder / "latest.json", _Latest)
+        if named is None:
+            return None
+        file = self._file(named.version)
+        found = read_json(file, Calibration)
+        if found is None:
+            raise StoreError(f"{file}, the latest calibration, is not there; remove latest.json beside it")
+        if found.sealed().version != found.version:
+            raise StoreError(f"{file} was changed after it was written; remove latest.json beside it")
+        return found
+
+    def keep(self, calibration: Calibration) -> Calibration:
+        """Write the calibration, sealed, and make it the latest; returns it."""
+        sealed = calibration.sealed()
+        file = self._file(sealed.version)
+        if not file.exists():
+            write_json(file, sealed)
+        write_json(self._folder / "latest.json", _Latest(sealed.version))
+        return sealed
+
+    def forget(self) -> None:
+        """Let none count any more: the data no longer has enough to calibrate on."""
+        (self._folder / "latest.json").unlink(missing_ok=True)
+
+    def _file(self, version: str) -> Path:
+        if not version.isalnum():
+            raise StoreError(f"{version!r} is not the version of a calibration")
+        return self._folder / f"{version}.json"
