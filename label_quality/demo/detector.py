@@ -18,8 +18,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from label_quality.coco.regions import Region, fit_coarsely, run_lengths
 from label_quality.demo.categories import CATEGORY_NAMES, likeness
-from label_quality.demo.masks import Region, fit_coarsely, run_lengths
 from label_quality.demo.scenes import HEIGHT, WIDTH, Scene, TrueObject
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.random import Generator
 
-from label_quality.demo.masks import Box, Region, fit, iou
+from label_quality.coco.regions import Box, Region, fit, iou
 
 KINDS: Final = ("shift", "loose", "tight", "one_edge")
 

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from numpy.random import Generator
 
+from label_quality.coco.regions import Region, iou
 from label_quality.demo.categories import CATEGORY_IDS, CATEGORY_NAMES, CONFUSED_WITH
 from label_quality.demo.distort import distort
-from label_quality.demo.masks import Region, iou
 from label_quality.demo.scenes import HEIGHT, WIDTH, Scene
 
 SIZE: Final = (WIDTH, HEIGHT)

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from label_quality.coco.regions import Region, tight
 from label_quality.demo import render
 from label_quality.demo.bench import choose_bench
 from label_quality.demo.categories import CATEGORY_IDS, CATEGORY_NAMES, FREQUENCY, HALF_SIZE
 from label_quality.demo.clutter import CLUTTER
-from label_quality.demo.masks import Region, tight
 from label_quality.demo.relief import Field, Part
 from label_quality.demo.shapes import PARTS, washer
 

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from label_quality.coco.regions import raw_run_lengths, segmentation
 from label_quality.demo import Demo
 from label_quality.demo.bench import make_benches
 from label_quality.demo.categories import coco_categories
 from label_quality.demo.detector import STRONG, WEAK, simulate
-from label_quality.demo.masks import raw_run_lengths, segmentation
 from label_quality.demo.planting import SIZE, Label, Planting, plant
 from label_quality.demo.scenes import HEIGHT, WIDTH, Scene, make_scene
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
+from label_quality.coco.regions import Region, iou, run_lengths
 from label_quality.demo import Demo
 from label_quality.demo.categories import CATEGORY_NAMES, CONFUSED_WITH
 from label_quality.demo.distort import KINDS, distort, holds
-from label_quality.demo.masks import Region, iou, run_lengths
 from label_quality.demo.planting import (
     DUPLICATE_BAND,
     INACCURATE_BANDS,

@@ -1,7 +1,7 @@
-"""Masks of the demo: visible pixels as a tight region, and its COCO forms.
+"""The pixels of one object as a tight region, and its COCO forms.
 
-Belongs here: tracing outlines, run-length encoding, moving and scaling a mask. Does not belong
-here: which pixels are visible (`scenes`) and what is wrong with a label (`planting`).
+Belongs here: tracing outlines, run-length encoding, moving and scaling a mask. Does not belong here: masks
+of many labels at once (`masks`), which pixels an object has, and what is wrong with a label.
 Boxes are x, y, width, height in pixels.
 """
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as st_numpy
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from label_quality.demo.masks import (
+from label_quality.coco.regions import (
     Region,
     fit,
     fit_coarsely,
