@@ -1,8 +1,8 @@
 """The monotone map from score to p_error of one error type.
 
 p(s) = K f(s) / n(s): K errors are expected among the findings (`proportion`), f is how planted errors score, n how many findings
-there are. Both are counted between quantiles of the planted scores, the ratio is made monotone by isotonic regression, and
-the middles of its steps are joined by lines, so that two findings of unlike scores keep their order.
+there are. Both are counted between quantiles of the planted scores, and the ratio is made monotone by isotonic regression. Its steps
+are a little inclined, so that two findings of unlike scores keep their order.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from label_quality.store.calibrations import Curve
 _BINS = 40
 _A_BIN = 8  # planted scores at least
 _HALF = 0.5  # Jeffreys' prior: no bin of findings is certain to be all errors, or none
-_HIGHEST = 0.999
+_LOWEST, _HIGHEST = 1e-6, 0.999
+_INCLINED = 0.5  # of the way to the middle between two steps
+_EDGE = 1e-3  # share of a step's width at either end, over which the curve goes to the next one
 
 
 def fit_curve(
@@ -31,21 +33,16 @@ def fit_curve(
     """
     bins = int(np.clip(len(planted) // _A_BIN, 1, _BINS))
     edges = np.unique(np.quantile(planted, np.arange(1, bins) / bins))
+    edges = edges[(edges > 0) & (edges < 1)]
     in_bin = len(edges) + 1
     place = np.searchsorted(edges, own, side="right")
     found = np.bincount(np.searchsorted(edges, planted, side="right"), minlength=in_bin)
     n = np.bincount(place, minlength=in_bin) + 2 * _HALF
     # More errors than findings in a bin are chance, which the neighbours make up for.
     p = monotone((errors * found / len(planted) + _HALF) / n, n)
-    every = np.concatenate([own, planted])
-    weight = np.concatenate([np.ones(len(own)), np.full(len(planted), 1e-3)])
-    of_every = np.concatenate([place, np.searchsorted(edges, planted, side="right")])
-    mass = np.bincount(of_every, weight, minlength=in_bin)
-    scores = np.bincount(of_every, weight * every, minlength=in_bin)
-    first = np.flatnonzero(np.diff(p, prepend=-1.0) > 0)  # bin of each step of the stairs
-    return _joined(
-        np.add.reduceat(scores, first) / np.add.reduceat(mass, first), np.minimum(p[first], _HIGHEST)
-    )
+    first = np.flatnonzero(np.diff(p, prepend=-1.0) > 0)  # the bin that each step of the stairs begins with
+    bounds = np.concatenate([[0.0], edges[first[1:] - 1], [1.0]])
+    return _stairs(bounds, np.clip(p[first], _LOWEST, _HIGHEST))
 
 
 def evaluate(curve: Curve, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -53,11 +50,12 @@ def evaluate(curve: Curve, scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.interp(scores, curve.scores, curve.p_errors)
 
 
-def _joined(scores: NDArray[np.float64], p: NDArray[np.float64]) -> Curve:
-    """Lines between the middles of steps, and on beyond them by half a step: at the ends too p rises with the score."""
-    p = np.maximum.accumulate(np.clip(p, 1e-6, _HIGHEST))
-    low = p[0] / 2
-    high = p[-1] + min((p[-1] - (p[-2] if len(p) > 1 else low)) / 2, (_HIGHEST - p[-1]) / 2)
-    inside = (scores > 0) & (scores < 1)
-    s = [0.0, *scores[inside].tolist(), 1.0]
-    return Curve(tuple(s), (float(low), *p[inside].tolist(), float(high)))
+def _stairs(bounds: NDArray[np.float64], p: NDArray[np.float64]) -> Curve:
+    """Steps between `bounds` (K + 1) at `p` (K), each a little inclined: findings of unlike scores keep their order."""
+    middles = np.concatenate([[p[0] / 2], (p[1:] + p[:-1]) / 2])
+    ends = np.append(middles, p[-1] + min(p[-1] - middles[-1], _HIGHEST - p[-1]))
+    low = p - _INCLINED * (p - ends[:-1])
+    high = p + _INCLINED * (ends[1:] - p)
+    width = np.diff(bounds) * _EDGE
+    scores = np.column_stack([bounds[:-1] + width, bounds[1:] - width]).ravel()
+    return Curve(tuple(scores.tolist()), tuple(np.column_stack([low, high]).ravel().tolist()))

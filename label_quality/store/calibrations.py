@@ -81,15 +81,16 @@ class Reliability(msgspec.Struct, frozen=True):
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """What was fitted, and on what. `version` is the hash of all the rest.
+    """What was fitted, and on what.
 
-    `basis` says what the probabilities rest on: "planted errors", or "planted errors and verdicts". `source` is a text that
-    changes with what it was fitted on. `images` and `labels` are those of the sample, `verdicts` all that took part.
+    `version` is the hash of the rest but for `fitted_on`: the same curves have the same version. `basis` says what the
+    probabilities rest on: "planted errors", or "planted errors and verdicts". `images` and `labels` are those of the sample
+    that errors were planted into, `verdicts` all that there were. `fitted_on` maps each batch to the version of its
+    findings' scores that took part.
     """
 
     version: str
     basis: str
-    source: str
     images: int
     labels: int
     verdicts: int
@@ -97,13 +98,13 @@ class Calibration(msgspec.Struct, frozen=True):
     types: tuple[FittedType, ...]
     recall: tuple[Budget, ...] = ()
     reliability: Reliability = Reliability()
+    fitted_on: dict[str, str] = {}
 
     def sealed(self) -> Calibration:
         """The same with its version."""
-        blank = msgspec.structs.replace(self, version="")
-        return msgspec.structs.replace(
-            self, version=hashlib.sha256(msgspec.json.encode(blank)).hexdigest()[:16]
-        )
+        said = msgspec.structs.replace(self, version="", fitted_on={})
+        digest = hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:16]
+        return msgspec.structs.replace(self, version=digest)
 
 
 class _Latest(msgspec.Struct, frozen=True):

@@ -60,9 +60,19 @@ class Manifests:
         return read_json(self._file(batch), Manifest)
 
     def replace(
-        self, batch: str, run_id: str, delivery: str, tables: dict[str, str], keep: int
+        self,
+        batch: str,
+        run_id: str,
+        delivery: str,
+        tables: dict[str, str],
+        keep: int,
+        *,
+        in_place: bool = False,
     ) -> Manifest:
-        """Commit `tables` as the state of `batch`, keeping `keep` states in all. The same state again changes nothing."""
+        """Commit `tables` as the state of `batch`, keeping `keep` states in all. The same state again changes nothing.
+
+        `in_place`: the new state takes the place of the current one, which is not kept; the earlier ones are.
+        """
         before = self.get(batch)
         if before is not None and (before.run_id, before.delivery, before.tables) == (
             run_id,
@@ -70,7 +80,8 @@ class Manifests:
             tables,
         ):
             return before
-        previous = before.versions[: max(keep - 1, 0)] if before else ()
+        earlier = () if before is None else before.previous if in_place else before.versions
+        previous = earlier[: max(keep - 1, 0)]
         manifest = Manifest(batch, run_id, delivery, now(), tables, previous)
         write_json(self._file(batch), manifest)
         return manifest
