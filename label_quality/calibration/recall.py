@@ -70,8 +70,8 @@ def recall_at_budgets(expected: Expected) -> list[Budget]:
 def default_cut(own: NDArray[np.float64]) -> float:
     """The p_error from which on findings are shown first: the lowest one above which at least half are expected to be errors.
 
-    At most 0.5, where there are no such findings. `own`: (N,) p_error of the data's own findings.
+    At most 0.5, as where there are no such findings, and at least 0.25. `own`: (N,) p_error of the data's own findings.
     """
     ranked = np.sort(own)[::-1]
     half = np.flatnonzero(np.cumsum(ranked) >= 0.5 * np.arange(1, len(ranked) + 1))
-    return math.floor(1000 * min(float(ranked[half[-1]]), 0.5)) / 1000 if len(half) else 0.5
+    return float(np.clip(math.floor(100 * ranked[half[-1]]) / 100, 0.25, 0.5)) if len(half) else 0.5

@@ -23,6 +23,7 @@ def build_findings(con: DuckDBPyConnection, calibration: Calibration | None = No
     `con` shows ``categories``, ``annotations`` and ``models`` too. ``p_error`` is what `calibration` makes of the score; for a type
     that it does not know, or without one, it is the score, and ``calibrated`` says false.
     """
+    version = quoted(calibration.version) if calibration else "null::varchar"
     con.execute(
         f"""
         create or replace temp view new_findings as
@@ -42,12 +43,12 @@ def build_findings(con: DuckDBPyConnection, calibration: Calibration | None = No
           left join said oc on oc.category_id = o.category_id
         ), {_knots(calibration)}, told as (
           select n.* exclude (who, name, a_name, a_suggested_name, other_name, other_category_id), {REASON} as reason,
-                 k.p + k.slope * (n.score - k.knot) as probability, k.version
+                 k.p + k.slope * (n.score - k.knot) as probability
           from named n asof left join knots k on k.of_type = n.error_type and k.knot <= n.score
         )
-        select * exclude (probability, version),
+        select * exclude (probability),
                coalesce(probability, score) as p_error, probability is not null as calibrated,
-               version as calibration_version, '{RULE_VERSION}' as rule_version
+               {version} as calibration_version, '{RULE_VERSION}' as rule_version
         from told where score >= {FLOOR}
         """
     )
@@ -62,10 +63,7 @@ def _knots(calibration: Calibration | None) -> str:
         for score, p, slope in _lines(t.curve)
     ]
     values = f"values {', '.join(rows)}" if rows else "select null::varchar, 0.0::double, 0.0::double, 0.0::double where false"
-    version = quoted(calibration.version) if calibration else "null::varchar"
-    return f"""knots as (
-          select *, {version} as version from ({values}) as v(of_type, knot, p, slope)
-        )"""
+    return f"knots as (from ({values}) as v(of_type, knot, p, slope))"
 
 
 def _lines(curve: Curve) -> list[tuple[float, float, float]]:

@@ -17,7 +17,7 @@ CURVES = {
 
 def calibration() -> Calibration:
     types = tuple(FittedType(kind, curve, 9, 9, 1.0) for kind, curve in CURVES.items())
-    return Calibration("", "planted errors", "", 1, 1, 0, 0.5, types).sealed()
+    return Calibration("", "planted errors", 1, 1, 0, 0.5, types).sealed()
 
 
 def scored(kinds: list[str], scores: np.ndarray):
@@ -44,12 +44,12 @@ def test_p_error_is_the_curve_of_the_type_at_the_score() -> None:
 
 
 def test_a_type_without_a_curve_keeps_its_score_and_says_so() -> None:
-    con = scored(["wrong_class", "missing"], np.array([0.42, 0.3]))
-    build_findings(con, calibration())
+    con, fitted = scored(["wrong_class", "missing"], np.array([0.42, 0.3])), calibration()
+    build_findings(con, fitted)
     found = rows(con, "select p_error, calibrated, calibration_version as v from new_findings order by finding_id")
-    assert [(f["p_error"], f["calibrated"], f["v"] is None) for f in found] == [
-        (0.42, False, True),
-        (0.1, True, False),
+    assert [(f["p_error"], f["calibrated"], f["v"]) for f in found] == [
+        (0.42, False, fitted.version),
+        (0.1, True, fitted.version),
     ]
 
 
