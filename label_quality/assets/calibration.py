@@ -19,7 +19,13 @@ from label_quality.assets.drift import judge_drift
 from label_quality.assets.metadata import markdown_table, reliability_diagram, rounded
 from label_quality.assets.part import Part
 from label_quality.assets.step import tell
-from label_quality.calibration import NEEDED, build_tables, calibrate, is_current, judged_findings
+from label_quality.calibration import (
+    build_tables,
+    calibrate,
+    is_current,
+    judged_findings,
+    rests_on,
+)
 from label_quality.drift import READS, build_drift
 from label_quality.findings import build_findings
 from label_quality.rates import build_error_rates
@@ -121,16 +127,6 @@ class Calibrating:
             ),
         }
         return {name: value for name, value in told.items() if value is not None}
-
-
-def rests_on(basis: str, verdicts: int) -> str:
-    """What the probabilities rest on, in a sentence."""
-    if basis == "planted errors":
-        return (
-            f"calibrated on planted errors until {NEEDED} verdicts exist "
-            f"({verdicts} so far): real errors may score otherwise"
-        )
-    return f"calibrated on planted errors and {verdicts} verdicts"
 
 
 def judged_again(store: Store, batch: str) -> list[dg.AssetCheckResult]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from label_quality.calibration.build import LABELS_NEEDED, calibrate, is_current
 from label_quality.calibration.tables import build_tables
-from label_quality.calibration.verdicts import NEEDED, judged_findings
+from label_quality.calibration.verdicts import NEEDED, judged_findings, rests_on
 
 __all__ = [
     "LABELS_NEEDED",
@@ -16,4 +16,5 @@ __all__ = [
     "calibrate",
     "is_current",
     "judged_findings",
+    "rests_on",
 ]

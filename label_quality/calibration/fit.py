@@ -15,7 +15,7 @@ from label_quality.calibration.proportion import at_least, at_most
 from label_quality.calibration.recall import Expected, default_cut, recall_at_budgets
 from label_quality.calibration.reliability import reliability
 from label_quality.calibration.rounds import Round
-from label_quality.calibration.verdicts import NEEDED, NOBODY, Judged, bend
+from label_quality.calibration.verdicts import BY_BOTH, BY_PLANTING, NEEDED, NOBODY, Judged, bend
 from label_quality.schema import ERROR_TYPES
 from label_quality.store.calibrations import Calibration, Curve, FittedType, Reliability
 
@@ -89,7 +89,7 @@ def fit(
     expected = Expected(ranked, kinds, best, errors, labels)
     return Calibration(
         version="",
-        basis="planted errors and verdicts" if len(judged.kinds) >= NEEDED else "planted errors",
+        basis=BY_BOTH if len(judged.kinds) >= NEEDED else BY_PLANTING,
         images=sample[0],
         labels=sample[1],
         verdicts=len(judged.kinds),

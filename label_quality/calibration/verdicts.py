@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
+BY_PLANTING = "planted errors"
+BY_BOTH = "planted errors and verdicts"
+
 NEEDED = 50
 """Verdicts below which planted errors alone count."""
 
@@ -43,6 +46,16 @@ where v.verdict in ('accept', 'reject', 'relabel') and not v.applied and not v.s
   and v."at" >= d.delivered_at
 group by f.batch, f.finding_id, f.error_type, f.score order by f.batch, f.finding_id
 """
+
+
+def rests_on(basis: str, verdicts: int) -> str:
+    """What probabilities of a calibration rest on, in a sentence that begins with "calibrated"."""
+    if basis == BY_PLANTING:
+        return (
+            f"calibrated on planted errors until {NEEDED} verdicts exist "
+            f"({verdicts} so far): real errors may score otherwise"
+        )
+    return f"calibrated on planted errors and {verdicts} verdicts"
 
 
 class Judged(msgspec.Struct, frozen=True):

@@ -71,7 +71,7 @@ class Manifests:
     ) -> Manifest:
         """Commit `tables` as the state of `batch`, keeping `keep` states in all. The same state again changes nothing.
 
-        `in_place`: the new state takes the place of the current one, which is not kept; the earlier ones are.
+        `in_place`: the new state takes the place of the current one, and its time; the earlier ones are kept.
         """
         before = self.get(batch)
         if before is not None and (before.run_id, before.delivery, before.tables) == (
@@ -80,9 +80,10 @@ class Manifests:
             tables,
         ):
             return before
-        earlier = () if before is None else before.previous if in_place else before.versions
-        previous = earlier[: max(keep - 1, 0)]
-        manifest = Manifest(batch, run_id, delivery, now(), tables, previous)
+        at, earlier = now(), before.versions if before else ()
+        if before and in_place:
+            at, earlier = before.committed_at, before.previous
+        manifest = Manifest(batch, run_id, delivery, at, tables, earlier[: max(keep - 1, 0)])
         write_json(self._file(batch), manifest)
         return manifest
 
