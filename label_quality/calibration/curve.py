@@ -15,8 +15,8 @@ from label_quality.store.calibrations import Curve
 
 _BINS = 40
 _A_BIN = 8  # planted scores at least
-_HALF = 0.5  # Jeffreys' prior: no bin of findings is certain to be all errors, or none
-_LOWEST, _HIGHEST = 1e-6, 0.999
+_PRIOR = 0.2  # findings more in each bin, half of them errors: none is certain to be all errors
+_LOWEST, _HIGHEST = 1e-6, 0.995  # of a step; the last one rises a little from there
 _INCLINED = 0.5  # of the way to the middle between two steps
 _EDGE = 1e-3  # share of a step's width at either end, over which the curve goes to the next one
 
@@ -37,12 +37,13 @@ def fit_curve(
     in_bin = len(edges) + 1
     place = np.searchsorted(edges, own, side="right")
     found = np.bincount(np.searchsorted(edges, planted, side="right"), minlength=in_bin)
-    n = np.bincount(place, minlength=in_bin) + 2 * _HALF
+    n = np.bincount(place, minlength=in_bin) + _PRIOR
     # More errors than findings in a bin are chance, which the neighbours make up for.
-    p = monotone((errors * found / len(planted) + _HALF) / n, n)
+    p = monotone((errors * found / len(planted) + _PRIOR / 2) / n, n)
+    p = np.clip(p, _LOWEST, _HIGHEST)
     first = np.flatnonzero(np.diff(p, prepend=-1.0) > 0)  # the bin that each step of the stairs begins with
     bounds = np.concatenate([[0.0], edges[first[1:] - 1], [1.0]])
-    return _stairs(bounds, np.clip(p[first], _LOWEST, _HIGHEST))
+    return _stairs(bounds, p[first])
 
 
 def evaluate(curve: Curve, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -53,7 +54,7 @@ def evaluate(curve: Curve, scores: NDArray[np.float64]) -> NDArray[np.float64]:
 def _stairs(bounds: NDArray[np.float64], p: NDArray[np.float64]) -> Curve:
     """Steps between `bounds` (K + 1) at `p` (K), each a little inclined: findings of unlike scores keep their order."""
     middles = np.concatenate([[p[0] / 2], (p[1:] + p[:-1]) / 2])
-    ends = np.append(middles, p[-1] + min(p[-1] - middles[-1], _HIGHEST - p[-1]))
+    ends = np.append(middles, p[-1] + min(p[-1] - middles[-1], (1 - p[-1]) / 2))
     low = p - _INCLINED * (p - ends[:-1])
     high = p + _INCLINED * (ends[1:] - p)
     width = np.diff(bounds) * _EDGE

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _Z = 1.0  # standard deviations of doubt, in both counts, that a cut has to stand
-_LEAST_SHARE = 0.05  # of the planted errors that are found must lie above a cut, for that to say anything
-_LEAST = 10  # and so many of them
+# Cuts, by the share of the planted errors above them. Few: among many one leaves little room by chance.
+_CUTS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+_LEAST = 10  # planted errors, for anything to be said
 _BINS, _DEGREE, _ROUNDS = 40, 2, 200
 
 
@@ -35,11 +36,9 @@ def at_most(own: Floats, planted: Floats) -> float:
     """
     if len(own) == 0 or len(planted) < _LEAST:
         return 0.0
-    cuts = np.unique(planted)
+    cuts = np.unique(np.quantile(planted, 1 - _CUTS))
     share = _share_above(planted, cuts)
     n = len(own) * _share_above(own, cuts)
-    counts = (share >= _LEAST_SHARE) & (share * len(planted) >= _LEAST)
-    cuts, share, n = cuts[counts], share[counts], n[counts]
     doubt = share - _Z * np.sqrt(share * (1 - share) / len(planted))
     most = (n + _Z**2 / 2 + _Z * np.sqrt(n + _Z**2 / 4)) / np.maximum(doubt, 1e-9)
     best = int(np.argmin(most))
