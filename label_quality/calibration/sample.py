@@ -33,9 +33,6 @@ READS = (
     "prediction_masks",
     "prediction_overlaps",
 )
-MASKS_FROM = 0.1
-"""Score of a prediction from which its mask is compared too: masks are most of the cost, and those of unsure predictions decide little."""
-
 _BY_IMAGE = ("images", "annotations", "predictions", "prediction_overlaps")
 
 # Only batches with predictions can be planted into: without them nothing but duplicates would be found.
@@ -103,8 +100,6 @@ def opened(con: DuckDBPyConnection, part: Part) -> Iterator[DuckDBPyConnection]:
         con.execute(f"create or replace temp view _of_part as select image_id from _sampled {where}")
         for name in READS:
             columns = ", ".join(TABLES[name].column_names)
-            if name == "predictions":
-                columns = f"* replace (has_mask and score >= {MASKS_FROM} as has_mask)"
             chosen = _chosen(name)
             copy.register("_rows", con.sql(f"select {columns} from {name} {chosen} {where}").to_arrow_table())
             copy.execute(f"create table {name} as from _rows")
@@ -119,5 +114,5 @@ def _chosen(table: str) -> str:
     keys = {"annotation_masks": "annotation_id", "prediction_masks": "model, prediction_id"}.get(table)
     if keys is None:
         return ""
-    of, sure = ("annotations", "") if table == "annotation_masks" else ("predictions", f"where score >= {MASKS_FROM}")
-    return f"semi join (select batch, {keys} from {of} semi join _of_part using (image_id) {sure}) using (batch, {keys})"
+    of = "annotations" if table == "annotation_masks" else "predictions"
+    return f"semi join (select batch, {keys} from {of} semi join _of_part using (image_id)) using (batch, {keys})"

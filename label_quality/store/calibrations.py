@@ -1,7 +1,8 @@
 """Calibrations: what turns scores into probabilities, kept as files that are never changed. How one is fitted is not known here.
 
-``calibrations/<version>.json`` is written once, its version being a hash of its content; ``calibrations/latest.json`` names
-the one that counts, and replacing it is the commit. A file that nothing names does no harm: a killed run left it.
+``calibrations/<version>.json`` has a hash of its content for a name, so what it says of probabilities never changes;
+``calibrations/latest.json`` names the one that counts, and replacing it is the commit. A file that nothing names does no harm: a
+killed run left it.
 """
 
 from __future__ import annotations
@@ -134,8 +135,7 @@ class Calibrations:
         """Write the calibration, sealed, and make it the latest; returns it."""
         sealed = calibration.sealed()
         file = self._file(sealed.version)
-        if not file.exists():
-            write_json(file, sealed)
+        write_json(file, sealed)  # the same curves again: what they were last fitted on
         write_json(self._folder / "latest.json", _Latest(sealed.version))
         return sealed
 
