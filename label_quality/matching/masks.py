@@ -24,23 +24,24 @@ if TYPE_CHECKING:
 
 _IMAGES_AT_A_TIME = 100
 _SECONDS = 6e-5  # of work for each prediction, roughly
+_UNCOMPARED = "_pairs where both_masks and mask_iou is null"
 PREDICTION_KEY = "prediction_id * len(enum_range(null::_model)) + enum_code(model)"
 
 
 def mask_overlaps(con: DuckDBPyConnection) -> pa.Table:
-    """Mask IoU of the rows of ``_pairs`` with ``both_masks``: columns ``pair`` (rowid) and ``mask_iou``.
+    """Mask IoU of the rows of ``_pairs`` with ``both_masks`` that have none: columns ``pair`` (rowid) and ``mask_iou``.
 
     Leaves ``_label_masks`` and ``_prediction_masks`` behind for `boundary`.
     """
-    gather_label_masks(con, "select annotation_id from _pairs where both_masks")
-    gather_prediction_masks(con)
+    gather_label_masks(con, f"select annotation_id from {_UNCOMPARED}")
+    gather_prediction_masks(con, _UNCOMPARED)
     pairs: list[NDArray[np.int64]] = []
 
     def tasks() -> Iterator[_Task]:
-        for first, last in image_ranges(con, "_pairs where both_masks"):
+        for first, last in image_ranges(con, _UNCOMPARED):
             rows = con.execute(
                 f"""select rowid as pair, image_id, annotation_id, {PREDICTION_KEY} as prediction
-                    from _pairs where both_masks and image_id between {first} and {last}
+                    from {_UNCOMPARED} and image_id between {first} and {last}
                     order by image_id"""
             ).fetchnumpy()
             labels = Masks(con, "_label_masks", first, last)
@@ -87,12 +88,12 @@ def gather_label_masks(con: DuckDBPyConnection, wanted: str) -> None:
     )
 
 
-def gather_prediction_masks(con: DuckDBPyConnection) -> None:
-    """Fill ``_prediction_masks`` with the segmentations of the predictions in ``_pairs`` with both masks."""
+def gather_prediction_masks(con: DuckDBPyConnection, pairs: str) -> None:
+    """Fill ``_prediction_masks`` with the segmentations of the predictions in `pairs` (rows of ``_pairs``, as SQL)."""
     con.execute(
         f"""create or replace temp table _prediction_masks as
             with wanted as (
-              select distinct image_id, model, prediction_id from _pairs where both_masks
+              select distinct image_id, model, prediction_id from {pairs}
             ), masks as (
               select model::_model as model, prediction_id, segmentation from prediction_masks
             )

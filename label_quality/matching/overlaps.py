@@ -16,8 +16,15 @@ from numpy.typing import NDArray
 from label_quality.matching.assignment import assign
 from label_quality.matching.boundary import boundary_ious, boundary_table
 from label_quality.matching.box_sql import SIDES, intersection, touch
-from label_quality.matching.masks import PREDICTION_KEY, image_ranges, mask_overlaps
+from label_quality.matching.masks import (
+    PREDICTION_KEY,
+    gather_label_masks,
+    gather_prediction_masks,
+    image_ranges,
+    mask_overlaps,
+)
 from label_quality.matching.models import create_model_type
+from label_quality.matching.reuse import keep_changed, known_boundaries, take_known
 from label_quality.workers import in_threads
 
 if TYPE_CHECKING:
@@ -59,12 +66,16 @@ from measured where box_iou >= $floor or both_masks
 """
 
 
-def build_overlaps(con: DuckDBPyConnection, *, floor: float = 0.10) -> dict[str, float]:
+def build_overlaps(
+    con: DuckDBPyConnection, *, floor: float = 0.10, changed: str | None = None
+) -> dict[str, float]:
     """Make the temporary view ``new_prediction_overlaps`` (schema of ``prediction_overlaps``).
 
     Args:
         con: shows ``annotations``, ``predictions``, ``images``, ``annotation_masks`` and ``prediction_masks``.
         floor: smallest IoU that is kept, by box or by mask, 0 to 1.
+        changed: SQL that gives the annotation_id of labels. If given, only these are compared with predictions; the overlaps of
+            all others are those of ``prediction_overlaps``, which `con` then shows, from before and with the same floor.
 
     Returns:
         Seconds spent on ``boxes``, ``masks``, ``assignment`` and ``boundaries``.
@@ -72,7 +83,11 @@ def build_overlaps(con: DuckDBPyConnection, *, floor: float = 0.10) -> dict[str,
     clock = _Clock()
     create_model_type(con)
     con.execute(_LABELS)
+    if changed is not None:
+        keep_changed(con, changed)
     con.execute(_PAIRS, {"floor": floor})
+    if changed is not None:
+        take_known(con)
     clock.lap("boxes")
     with_masks = bool(con.execute("select bool_or(both_masks) from _pairs").fetchone()[0])  # type: ignore[index]
     if with_masks:
@@ -80,7 +95,10 @@ def build_overlaps(con: DuckDBPyConnection, *, floor: float = 0.10) -> dict[str,
     clock.lap("masks")
     _assign(con, floor)
     clock.lap("assignment")
-    con.register("_boundary_rows", _boundaries(con) if with_masks else boundary_table([], []))
+    con.register(
+        "_boundary_rows",
+        _boundaries(con, again=changed is not None) if with_masks else boundary_table([], []),
+    )
     clock.lap("boundaries")
     # A view: whoever writes the table makes its rows once, instead of once here and once there.
     con.execute(
@@ -135,18 +153,25 @@ def _taken(edges: _Edges) -> NDArray[np.int64]:
     return edges["pair"][assign(edges["annotation_id"], edges["prediction_id"], weight)]
 
 
-def _boundaries(con: DuckDBPyConnection) -> pa.Table:
+def _boundaries(con: DuckDBPyConnection, *, again: bool) -> pa.Table:
+    """Boundary IoU of what was assigned. `again`: what is known is not computed, and masks of the rest are still to be read."""
+    known = known_boundaries(con) if again else boundary_table([], [])
+    con.register("_known_boundaries", known)
     con.execute(
         f"""
         create or replace temp table _wanted as
         select p.rowid as pair, p.image_id, p.annotation_id, {PREDICTION_KEY} as prediction
         from _pairs p join _taken t on t.pair = p.rowid
-        where p.both_masks and p.mask_iou >= {_BOUNDARY_FLOOR}
+        where p.both_masks and p.mask_iou >= {_BOUNDARY_FLOOR} and p.rowid not in (select pair from _known_boundaries)
         """
     )
+    con.unregister("_known_boundaries")
+    if again:
+        gather_label_masks(con, "select annotation_id from _wanted")
+        gather_prediction_masks(con, "_pairs where rowid in (select pair from _wanted)")
     result = boundary_ious(con)
     con.execute("drop table _wanted")
-    return result
+    return pa.concat_tables([known, result])
 
 
 class _Clock:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from label_quality.planting.plant import Planted
 
-_FIXED = ("images", "categories", "predictions", "prediction_masks")
+_FIXED = ("images", "categories", "predictions", "prediction_masks", "prediction_overlaps")
+_CHANGED = """select annotation_id from planted_errors where annotation_id is not null
+    union select other_annotation_id from planted_errors where other_annotation_id is not null"""
 SAME_OBJECT = 0.5
 """IoU from which a suggested box is the missing label's."""
 
@@ -32,7 +34,8 @@ def rescore(con: DuckDBPyConnection, planted: Planted) -> DuckDBPyConnection:
     Probes are left out: a model would have to be asked about the planted boxes.
 
     Args:
-        con: shows ``images``, ``categories``, ``predictions`` and ``prediction_masks`` of the batch.
+        con: shows ``images``, ``categories``, ``predictions``, ``prediction_masks`` and ``prediction_overlaps`` of the batch: labels
+            that were not touched overlap predictions as they did before.
         planted: its labels with errors.
 
     Returns:
@@ -49,7 +52,7 @@ def rescore(con: DuckDBPyConnection, planted: Planted) -> DuckDBPyConnection:
     _create(scored, "annotation_masks", planted.masks)
     _create(scored, "planted_errors", planted.ledger)
     scored.execute(TABLES["label_probes"].ddl())
-    build_overlaps(scored)
+    build_overlaps(scored, changed=_CHANGED)
     _keep(scored, "prediction_overlaps")
     build_pairs(scored)
     _keep(scored, "annotation_pairs")
@@ -66,7 +69,7 @@ def _create(con: DuckDBPyConnection, name: str, rows: pa.Table) -> None:
 
 def _keep(con: DuckDBPyConnection, name: str) -> None:
     con.execute(
-        f'create table "{name}" as select {", ".join(TABLES[name].column_names)} from new_{name}'
+        f'create or replace table "{name}" as select {", ".join(TABLES[name].column_names)} from new_{name}'
     )
 
 

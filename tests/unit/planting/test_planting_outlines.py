@@ -61,7 +61,7 @@ def test_mask_follows_its_box_into_another_image() -> None:
     old, new = np.array([200.0, 150.0, 120.0, 90.0]), np.array([10.0, 20.0, 60.0, 90.0])
     found = outlines.stretched(STAR, SIZE, old, new, np.array([100.0, 200.0]))
     assert found is not None
-    assert np.array(found.box) == pytest.approx(new, abs=1.5)
+    assert np.array(found.box) == pytest.approx(new, abs=2.5)  # whole pixels, twice
     # Half as wide, as high as before: half the area.
     before = mask_api.area(to_rle(STAR, 480, 640))
     assert found.area == pytest.approx(before / 2, rel=0.05)
