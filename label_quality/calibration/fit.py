@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from label_quality.calibration.curve import evaluate, fit_curve
-from label_quality.calibration.proportion import at_least, at_most
+from label_quality.calibration.proportion import at_most
 from label_quality.calibration.recall import Expected, default_cut, recall_at_budgets
 from label_quality.calibration.reliability import reliability
 from label_quality.calibration.rounds import Round
@@ -22,9 +22,10 @@ from label_quality.store.calibrations import Calibration, Curve, FittedType, Rel
 HITS_NEEDED = 20
 """Findings of a type that have to name planted errors, for the type to be calibrated."""
 
-BY_WEAKNESS = ("inaccurate", "spurious")
-"""Types whose false alarms are what a weak model makes of good labels, and score as errors do: objects it always misses or outlines
-badly. For these the scores leave room for too many errors, so `PRIOR` is asked too."""
+WEIGHT_OF_PRIOR = {"spurious": 1.0, "inaccurate": 0.5}
+"""Types whose false alarms are what a weak model makes of good labels, so that they score as errors do and the scores leave room
+for too many: an object that it never finds looks like a label on nothing (nothing tells them apart), one that it outlines badly
+like a bad outline (partly). By how much, on a logarithmic scale, the prior then counts instead of the scores' bound."""
 
 PRIOR = 0.01
 """Errors of such a type, as a share of the labels, that are believed in before anybody has looked; or as many as there are of the
@@ -107,11 +108,12 @@ def _errors_among(
     """How many of the findings of each type are errors, by its planted scores."""
     nothing = np.zeros(0)
     most = {kind: at_most(own.get(kind, nothing), planted[kind]) for kind in per_hit}
-    sure = [most[kind] * per_hit[kind] for kind in per_hit if kind not in BY_WEAKNESS]
+    sure = [most[kind] * per_hit[kind] for kind in per_hit if kind not in WEIGHT_OF_PRIOR]
     believed = max(PRIOR * labels, float(np.mean(sure)) if sure else 0.0)
-    for kind in set(BY_WEAKNESS) & most.keys():
-        least = at_least(own.get(kind, nothing), planted[kind])
-        most[kind] = min(most[kind], max(least, believed / per_hit[kind]))
+    for kind in WEIGHT_OF_PRIOR.keys() & most.keys():
+        weight = WEIGHT_OF_PRIOR[kind]
+        fewer = min(most[kind], believed / per_hit[kind])
+        most[kind] = float(most[kind] ** (1 - weight) * fewer**weight)
     return most
 
 
