@@ -112,7 +112,9 @@ def measure(name: str) -> list[str]:
         every = {r: [Judged(data, r, s, h) for s in SEEDS for h in (0, 1)] for r in rates}
         every["all"] = [j for r in RATES for j in every[r]]
         for rate, some in every.items():
-            p, given, y = (np.concatenate([getattr(j, f) for j in some]) for f in ("p", "given", "hit"))
+            p, given, y = (
+                np.concatenate([getattr(j, f) for j in some]) for f in ("p", "given", "hit")
+            )
             labels, shown = sum(j.labels for j in some), sum((j.p >= j.cut).sum() for j in some)
             right = sum(j.hit[j.p >= j.cut].sum() for j in some)
             cells = [

@@ -94,7 +94,9 @@ class Calibrating:
             judged = judged_findings(con, log.entries(), con.table("_accounts").to_arrow_table())
         named = {b: m.tables for b in self._store.batches() if (m := self._store.manifest(b))}
         shown = {batch for (batch,) in con.execute("select batch from batches").fetchall()}
-        versions = {b: t["finding_scores"] for b, t in named.items() if b in shown and "finding_scores" in t}
+        versions = {
+            b: t["finding_scores"] for b, t in named.items() if b in shown and "finding_scores" in t
+        }
         self._latest = self._store.calibrations.latest()
         if is_current(con, self._latest, versions, len(judged.kinds)):
             return
@@ -133,7 +135,9 @@ def judged_again(store: Store, batch: str) -> list[dg.AssetCheckResult]:
     """The checks of rates and drift of a batch by its committed tables."""
     with store.connect() as con:
         store.view(con, "error_rates", "drift", batches=[batch])
-        rates, drift = (con.sql(f"from {t}").to_arrow_table().to_pylist() for t in ("error_rates", "drift"))
+        rates, drift = (
+            con.sql(f"from {t}").to_arrow_table().to_pylist() for t in ("error_rates", "drift")
+        )
     settings = store.settings
     earlier = store.predecessors(batch, settings.drift.predecessors)
     return [

@@ -69,7 +69,9 @@ def findings(
         metadata["top findings"] = markdown_table(
             ("type", "image", "p", "reason"), [(t, i, round(p, 2), r) for t, i, p, r in top]
         )
-        metadata["calibration"] = latest.version if latest else "not calibrated: p_error is the score"
+        metadata["calibration"] = (
+            latest.version if latest else "not calibrated: p_error is the score"
+        )
         sheet = contact_sheet(s.con, s.run.delivery.images)
         if sheet:
             metadata["contact sheet"] = picture(sheet)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from label_quality.assets.calibration import CALIBRATION, Calibrating
-from label_quality.assets.parts import ACCOUNTS, PARTS, Part
+from label_quality.assets.part import Part
+from label_quality.assets.parts import ACCOUNTS, PARTS
 from label_quality.assets.resources import StoreResource
 from label_quality.assets.reviews import observe_reviews
 from label_quality.assets.step import one_sentence, table_spec, tell
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 
 @dg.multi_asset(
-    specs=[table_spec(table, part.reads) for part in (CALIBRATION, *PARTS) for table in part.tables],
+    specs=[
+        table_spec(table, part.reads) for part in (CALIBRATION, *PARTS) for table in part.tables
+    ],
     can_subset=True,
 )
 def overall(

@@ -86,7 +86,9 @@ def calibrate(
     for place, part in enumerate(parts):
         with opened(con, part) as copy:
             for k in range(times):
-                say(f"planting known errors into {part.labels:,} labels of {part.batch} ({k + 1} of {times})")
+                say(
+                    f"planting known errors into {part.labels:,} labels of {part.batch} ({k + 1} of {times})"
+                )
                 halves[k % 2].append(plant_round(copy, HALVES[k % 2], [place, k]))
     found = con.execute(_SCORES).fetchnumpy()
     kinds = found["error_type"].astype(str)

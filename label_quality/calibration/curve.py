@@ -21,9 +21,7 @@ _INCLINED = 0.5  # of the way to the middle between two steps
 _EDGE = 1e-3  # share of a step's width at either end, over which the curve goes to the next one
 
 
-def fit_curve(
-    own: NDArray[np.float64], planted: NDArray[np.float64], errors: float
-) -> Curve:
+def fit_curve(own: NDArray[np.float64], planted: NDArray[np.float64], errors: float) -> Curve:
     """p_error over the score.
 
     Args:
@@ -37,11 +35,13 @@ def fit_curve(
     in_bin = len(edges) + 1
     place = np.searchsorted(edges, own, side="right")
     found = np.bincount(np.searchsorted(edges, planted, side="right"), minlength=in_bin)
-    n = np.bincount(place, minlength=in_bin) + _PRIOR
+    n = np.bincount(place, minlength=in_bin).astype(np.float64) + _PRIOR
     # More errors than findings in a bin are chance, which the neighbours make up for.
     p = monotone((errors * found / len(planted) + _PRIOR / 2) / n, n)
     p = np.clip(p, _LOWEST, _HIGHEST)
-    first = np.flatnonzero(np.diff(p, prepend=-1.0) > 0)  # the bin that each step of the stairs begins with
+    first = np.flatnonzero(
+        np.diff(p, prepend=-1.0) > 0
+    )  # the bin that each step of the stairs begins with
     bounds = np.concatenate([[0.0], edges[first[1:] - 1], [1.0]])
     return _stairs(bounds, p[first])
 

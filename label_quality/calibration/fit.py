@@ -123,7 +123,7 @@ def best_of(planted: Round, curves: Mapping[str, Curve]) -> NDArray[np.float64]:
     for kind, curve in curves.items():
         mine = planted.kinds == ERROR_TYPES.index(kind)
         p[mine] = evaluate(curve, planted.scores[mine])
-    best = np.full(len(planted.error_kinds), np.nan)
+    best: NDArray[np.float64] = np.full(len(planted.error_kinds), np.nan)
     np.fmax.at(best, planted.hit_errors, p[planted.hit_findings])
     return best
 
@@ -150,14 +150,12 @@ def cross_judged(one: Sequence[Round], other: Sequence[Round]) -> Reliability:
 
 
 def _of(r: Round, kind: str) -> NDArray[np.float64]:
-    return r.scores[r.kinds == ERROR_TYPES.index(kind)]
+    return np.asarray(r.scores[r.kinds == ERROR_TYPES.index(kind)], np.float64)
 
 
 def _hits(rounds: Sequence[Round]) -> dict[str, NDArray[np.float64]]:
     """Scores of the findings that name planted errors, by the findings' type."""
     return {
-        kind: np.concatenate(
-            [np.zeros(0), *(r.scores[r.hit & (r.kinds == k)] for r in rounds)]
-        )
+        kind: np.concatenate([np.zeros(0), *(r.scores[r.hit & (r.kinds == k)] for r in rounds)])
         for k, kind in enumerate(ERROR_TYPES)
     }

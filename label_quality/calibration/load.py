@@ -43,8 +43,8 @@ def load_files(
     Returns:
         What ("labels", or a model) -> records kept, and not taken.
     """
-    for table in TABLES.values():
-        con.execute(table.ddl())
+    for schema in TABLES.values():
+        con.execute(schema.ddl())
     say(f"reading {annotations.name}")
     labels = read_labels(annotations, "selftest", write_masks=_into(con, "annotation_masks"))
     for table in ("images", "categories", "annotations"):

@@ -42,7 +42,8 @@ class Expected:
         found = np.nan_to_num(self.best, nan=-1.0) >= cut
         planted = np.bincount(self.kinds, minlength=len(ERROR_TYPES))
         hit = np.bincount(self.kinds[found], minlength=len(ERROR_TYPES))
-        return np.divide(hit, planted, out=np.full(len(ERROR_TYPES), np.nan), where=planted > 0)
+        nothing = np.full(len(ERROR_TYPES), np.nan)
+        return np.asarray(np.divide(hit, planted, out=nothing, where=planted > 0), np.float64)
 
 
 def recall_at_budgets(expected: Expected) -> list[Budget]:

@@ -60,7 +60,7 @@ def fit_logistic(
     centre: tuple[float, float] = (0.0, 1.0),
     precision: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[float, float] | None:
-    """a and b of P(y) = 1 / (1 + exp(−a − b x)), by Newton's method; None where it does not converge.
+    """A and b of P(y) = 1 / (1 + exp(−a − b x)), by Newton's method; None where it does not converge.
 
     `precision` (1 / variance) draws a and b towards `centre`; 0 leaves them to the data alone.
     """

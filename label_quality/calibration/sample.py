@@ -97,11 +97,15 @@ def opened(con: DuckDBPyConnection, part: Part) -> Iterator[DuckDBPyConnection]:
     threads = con.execute("select current_setting('threads')").fetchall()[0][0]
     where = f"where batch = {quoted(part.batch)}"
     with duckdb.connect(config={"threads": threads}) as copy:
-        con.execute(f"create or replace temp view _of_part as select image_id from _sampled {where}")
+        con.execute(
+            f"create or replace temp view _of_part as select image_id from _sampled {where}"
+        )
         for name in READS:
             columns = ", ".join(TABLES[name].column_names)
             chosen = _chosen(name)
-            copy.register("_rows", con.sql(f"select {columns} from {name} {chosen} {where}").to_arrow_table())
+            copy.register(
+                "_rows", con.sql(f"select {columns} from {name} {chosen} {where}").to_arrow_table()
+            )
             copy.execute(f"create table {name} as from _rows")
             copy.unregister("_rows")
         yield copy
@@ -111,7 +115,9 @@ def _chosen(table: str) -> str:
     """The join that leaves the sampled rows of a table."""
     if table in _BY_IMAGE:
         return "semi join _of_part using (image_id)"
-    keys = {"annotation_masks": "annotation_id", "prediction_masks": "model, prediction_id"}.get(table)
+    keys = {"annotation_masks": "annotation_id", "prediction_masks": "model, prediction_id"}.get(
+        table
+    )
     if keys is None:
         return ""
     of = "annotations" if table == "annotation_masks" else "predictions"

@@ -69,9 +69,7 @@ class Judged(msgspec.Struct, frozen=True):
 NOBODY = Judged(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool))
 
 
-def judged_findings(
-    con: DuckDBPyConnection, entries: pa.Table, delivered: pa.Table
-) -> Judged:
+def judged_findings(con: DuckDBPyConnection, entries: pa.Table, delivered: pa.Table) -> Judged:
     """The findings that people decided, by today's scores.
 
     Args:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,10 +34,14 @@ def run_selftest(
 
     files = models(predictions)
     try:
-        if gone := next((f for f in (annotations, *(f for _, f in files)) if not f.is_file()), None):
+        if gone := next(
+            (f for f in (annotations, *(f for _, f in files)) if not f.is_file()), None
+        ):
             return fail(f"{gone} is not a file")
         if twice := {m for m, _ in files if [n for n, _ in files].count(m) > 1}:
-            return fail(f"two results files carry the model name {twice.pop()}; name them: MODEL=FILE")
+            return fail(
+                f"two results files carry the model name {twice.pop()}; name them: MODEL=FILE"
+            )
         with scratch_connection(settings_for(root)) as (con, _):
             taken = load_files(con, annotations, files, _say)
             found = calibrate(con, {}, NOBODY, _say)
@@ -72,12 +77,16 @@ def weak(found: Calibration) -> list[str]:
     for kind in ERROR_TYPES:
         words = kind.replace("_", " ")
         if kind not in known:
-            out.append(f"{words}: hardly any planted error was named by a finding of this type; not judged")
+            out.append(
+                f"{words}: hardly any planted error was named by a finding of this type; not judged"
+            )
             continue
         reached = known[kind].reached / max(known[kind].planted, 1)
         found_at_most = recall.get((kind, most), 0.0)
         if reached < _WEAK:
-            out.append(f"{words}: {1 - reached:.0%} of such errors leave no trace in these predictions")
+            out.append(
+                f"{words}: {1 - reached:.0%} of such errors leave no trace in these predictions"
+            )
         elif found_at_most < _WEAK:
             out.append(
                 f"{words}: only {found_at_most:.0%} of such errors stand among as many findings as "
@@ -86,8 +95,11 @@ def weak(found: Calibration) -> list[str]:
     return out
 
 
+_start = time.perf_counter()
+
+
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(f"[{time.perf_counter() - _start:5.1f} s] {text}", file=sys.stderr, flush=True)
 
 
 def _print(found: Calibration, taken: Mapping[str, tuple[int, int]]) -> None:
@@ -105,10 +117,18 @@ def _print(found: Calibration, taken: Mapping[str, tuple[int, int]]) -> None:
         f"\n[bold]Self-test[/]: {what}. {planted:,} known errors were planted into {found.labels:,} labels "
         f"in {found.images:,} images."
     )
-    table = Table(header_style="bold", title="Share of each kind of error among the surest findings", title_justify="left")
+    table = Table(
+        header_style="bold",
+        title="Share of each kind of error among the surest findings",
+        title_justify="left",
+    )
     table.add_column("looked at")
     recall = {(b.error_type, b.budget): b for b in found.recall}
-    kinds = [k for k in ("any", *(t.error_type for t in found.types)) if any(b.error_type == k for b in found.recall)]
+    kinds = [
+        k
+        for k in ("any", *(t.error_type for t in found.types))
+        if any(b.error_type == k for b in found.recall)
+    ]
     for name in ("errors among them", *(k.replace("_", " ") for k in kinds)):
         table.add_column(name, justify="right")
     for budget in sorted({b.budget for b in found.recall}):
@@ -118,15 +138,26 @@ def _print(found: Calibration, taken: Mapping[str, tuple[int, int]]) -> None:
     out.print(table)
     out.print(_in_words(found))
     if sentences := weak(found):
-        out.print(Panel("\n".join(escape(s) for s in sentences), title="Where these models are too weak to help", title_align="left", border_style="yellow"))
+        out.print(
+            Panel(
+                "\n".join(escape(s) for s in sentences),
+                title="Where these models are too weak to help",
+                title_align="left",
+                border_style="yellow",
+            )
+        )
     out.print(
         "Planted errors are not real ones: real errors may be harder to find, and there may be other kinds.\n"
     )
 
 
 def _in_words(found: Calibration) -> str:
-    expected = ", ".join(f"{t.error_type.replace('_', ' ')} {t.expected_errors:.0f}" for t in found.types)
-    text = f"Errors that these labels seem to hold: {expected} (an estimate until people have looked)."
+    expected = ", ".join(
+        f"{t.error_type.replace('_', ' ')} {t.expected_errors:.0f}" for t in found.types
+    )
+    text = (
+        f"Errors that these labels seem to hold: {expected} (an estimate until people have looked)."
+    )
     if found.reliability.error is not None:
         text += f" Probabilities are off by {found.reliability.error:.3f} on errors of other shapes"
         text += f" (slope {found.reliability.slope:.2f})." if found.reliability.slope else "."

@@ -62,7 +62,11 @@ def _knots(calibration: Calibration | None) -> str:
         for t in types
         for score, p, slope in _lines(t.curve)
     ]
-    values = f"values {', '.join(rows)}" if rows else "select null::varchar, 0.0::double, 0.0::double, 0.0::double where false"
+    values = (
+        f"values {', '.join(rows)}"
+        if rows
+        else "select null::varchar, 0.0::double, 0.0::double, 0.0::double where false"
+    )
     return f"knots as (from ({values}) as v(of_type, knot, p, slope))"
 
 

@@ -102,7 +102,9 @@ def _calibration(query: Query) -> dict[str, Any]:
         "rests_on": rests_on(types[0]["basis"], sum(t["verdicts"] for t in types)) if types else "",
         "reliability_chart": plots.reliability(bins) if bins else "",
         "budgets": budgets,
-        "recall_types": [t for t in ("any", *ERROR_TYPES) if any(t in b["recall"] for b in budgets)],
+        "recall_types": [
+            t for t in ("any", *ERROR_TYPES) if any(t in b["recall"] for b in budgets)
+        ],
     }
 
 

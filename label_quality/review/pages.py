@@ -100,7 +100,7 @@ def queue(request: Request, db: Database) -> Response:
         latest = db.store.calibrations.latest()
     except StoreError:
         latest = None
-    cut = latest.default_cut if latest else Filters().p_min
+    cut = latest.default_cut if latest else Filters.model_fields["p_min"].default
     return render(request, "queue", modules=_QUEUE_MODULES, cut=cut)
 
 

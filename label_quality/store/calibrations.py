@@ -8,6 +8,7 @@ killed run left it.
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -29,11 +30,9 @@ class Curve(msgspec.Struct, frozen=True):
         s, p = self.scores, self.p_errors
         if not s or len(s) != len(p):
             raise ValueError("a curve needs as many scores as probabilities, at least one")
-        if any(a >= b for a, b in zip(s, s[1:], strict=False)) or any(
-            a > b for a, b in zip(p, p[1:], strict=False)
-        ):
+        if any(a >= b for a, b in pairwise(s)) or any(a > b for a, b in pairwise(p)):
             raise ValueError("the scores of a curve rise, and its probabilities never fall")
-        if not (0 <= s[0] and s[-1] <= 1 and 0 <= p[0] and p[-1] <= 1):
+        if not (s[0] >= 0 and s[-1] <= 1 and p[0] >= 0 and p[-1] <= 1):
             raise ValueError("scores and probabilities lie between 0 and 1")
 
 
@@ -126,9 +125,13 @@ class Calibrations:
         file = self._file(named.version)
         found = read_json(file, Calibration)
         if found is None:
-            raise StoreError(f"{file}, the latest calibration, is not there; remove latest.json beside it")
+            raise StoreError(
+                f"{file}, the latest calibration, is not there; remove latest.json beside it"
+            )
         if found.sealed().version != found.version:
-            raise StoreError(f"{file} was changed after it was written; remove latest.json beside it")
+            raise StoreError(
+                f"{file} was changed after it was written; remove latest.json beside it"
+            )
         return found
 
     def keep(self, calibration: Calibration) -> Calibration:

@@ -16,7 +16,7 @@ from label_quality.schema import TABLES
 from label_quality.settings import Settings
 from label_quality.store import instances, publishing
 from label_quality.store.accounts import Account, Failure, Failures, accounts
-from label_quality.store.calibrations import Calibration, Calibrations
+from label_quality.store.calibrations import Calibrations
 from label_quality.store.conform import check_written, conform_sql
 from label_quality.store.deliveries import Deliveries, Delivery
 from label_quality.store.errors import StoreError

@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 import pytest
 from helpers.batch import BATCH, audit, database
+
 from label_quality.calibration import build, build_tables, calibrate, is_current
 from label_quality.calibration.folds import EVERY, HALVES
 from label_quality.calibration.rounds import even_shares, plant_round
@@ -32,10 +33,24 @@ def scenes(images: int, seed: int = 0) -> duckdb.DuckDBPyConnection:
             if rng.random() < 0.9:
                 near = (np.array(box) + rng.normal(0, 2, 4)).tolist()
                 kind = category if rng.random() < 0.97 else 3 - category
-                found.append({"image_id": image, "category_id": kind, "bbox": near, "score": rng.uniform(0.5, 1)})
+                found.append(
+                    {
+                        "image_id": image,
+                        "category_id": kind,
+                        "bbox": near,
+                        "score": rng.uniform(0.5, 1),
+                    }
+                )
             if rng.random() < 0.1:
                 alarm = [rng.uniform(0, 500), rng.uniform(300, 400), 50.0, 50.0]
-                found.append({"image_id": image, "category_id": 1, "bbox": alarm, "score": rng.uniform(0.05, 0.6)})
+                found.append(
+                    {
+                        "image_id": image,
+                        "category_id": 1,
+                        "bbox": alarm,
+                        "score": rng.uniform(0.05, 0.6),
+                    }
+                )
     pictures = [{"id": k, "width": 640, "height": 480} for k in range(1, images + 1)]
     return audit(database(pictures, labels, {"model": found}))
 
@@ -67,7 +82,9 @@ def test_errors_are_planted_evenly_over_types() -> None:
         assert len(set(mine)) == 1
 
 
-def test_a_round_tells_which_findings_name_which_planted_errors(con: duckdb.DuckDBPyConnection) -> None:
+def test_a_round_tells_which_findings_name_which_planted_errors(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
     (part,) = choose(con)
     with opened(con, part) as copy:
         planted = plant_round(copy, HALVES[0], [0])
@@ -83,7 +100,9 @@ def test_few_errors_are_expected_where_there_are_none(fitted: Calibration) -> No
     expected = {t.error_type: t.expected_errors for t in fitted.types}
     assert set(expected) == set(ERROR_TYPES)
     assert expected["duplicate"] + expected["inaccurate"] < 6
-    assert expected["spurious"] < 20  # 60 objects are missed by the model, and nothing tells them from labels on nothing
+    assert (
+        expected["spurious"] < 20
+    )  # 60 objects are missed by the model, and nothing tells them from labels on nothing
     assert 0.25 <= fitted.default_cut <= 0.5
 
 
@@ -95,7 +114,9 @@ def test_obvious_errors_are_expected_to_be_found(fitted: Calibration) -> None:
         assert rising == sorted(rising)
 
 
-def test_the_same_data_give_the_same_version(con: duckdb.DuckDBPyConnection, fitted: Calibration) -> None:
+def test_the_same_data_give_the_same_version(
+    con: duckdb.DuckDBPyConnection, fitted: Calibration
+) -> None:
     again = calibrate(con, {BATCH: "v2"}, NOBODY)
     assert isinstance(again, Calibration)
     assert again.version == fitted.version
@@ -111,7 +132,10 @@ def test_its_tables_are_of_the_schema(con: duckdb.DuckDBPyConnection, fitted: Ca
 
 def test_too_few_labels_are_not_calibrated_on() -> None:
     found = calibrate(scenes(20), {}, NOBODY)
-    assert found == f"not calibrated: 100 labels in batches with predictions are too few, {build.LABELS_NEEDED} are needed"
+    assert (
+        found
+        == f"not calibrated: 100 labels in batches with predictions are too few, {build.LABELS_NEEDED} are needed"
+    )
 
 
 def test_a_sample_is_bounded_and_made_of_whole_images(con: duckdb.DuckDBPyConnection) -> None:
@@ -133,7 +157,11 @@ def test_a_sample_is_bounded_and_made_of_whole_images(con: duckdb.DuckDBPyConnec
     ],
 )
 def test_it_is_done_again_when_enough_has_changed(
-    con: duckdb.DuckDBPyConnection, fitted: Calibration, versions: dict[str, str], verdicts: int, current: bool
+    con: duckdb.DuckDBPyConnection,
+    fitted: Calibration,
+    versions: dict[str, str],
+    verdicts: int,
+    current: bool,
 ) -> None:
     assert is_current(con, fitted, versions, verdicts) == current
     assert not is_current(con, None, versions, verdicts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from label_quality.calibration.curve import evaluate, fit_curve
 from label_quality.calibration.reliability import reliability
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from label_quality.calibration.proportion import at_most
 
 
@@ -23,7 +24,9 @@ def test_what_scores_apart_is_counted_about_right(errors: int) -> None:
 
 
 @pytest.mark.parametrize("errors", [0, 100])
-def test_false_alarms_that_score_as_errors_do_make_the_upper_bound_an_upper_bound(errors: int) -> None:
+def test_false_alarms_that_score_as_errors_do_make_the_upper_bound_an_upper_bound(
+    errors: int,
+) -> None:
     rng = np.random.default_rng(0)
     planted = rng.beta(4, 2, 400)
     own = np.concatenate([rng.beta(1, 9, 1500), rng.beta(4, 2, 150), rng.beta(4, 2, errors)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from label_quality.calibration.recall import BUDGETS, Expected, default_cut, recall_at_budgets
 from label_quality.schema import ERROR_TYPES
 
@@ -14,7 +15,9 @@ def test_recall_counts_what_no_finding_names_as_missed() -> None:
         own=np.array([0.9, 0.8, 0.3, 0.2] + [0.01] * 16),
         kinds=np.array([missing, missing, missing, missing, spurious, spurious]),
         best=np.array([0.95, 0.85, 0.25, np.nan, 0.9, 0.1]),
-        errors=np.array([30.0 if k == missing else 10.0 if k == spurious else 0.0 for k in range(5)]),
+        errors=np.array(
+            [30.0 if k == missing else 10.0 if k == spurious else 0.0 for k in range(5)]
+        ),
         labels=100,
     )
     found = {(b.error_type, b.budget): b for b in recall_at_budgets(expected)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from label_quality.calibration.reliability import fit_logistic, logits, reliability
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from label_quality.calibration.verdicts import NEEDED, Judged, bend, rests_on
 from label_quality.schema import ERROR_TYPES
 from label_quality.store.calibrations import Curve
@@ -46,7 +47,9 @@ def test_a_type_nobody_looked_at_follows_the_others_in_part() -> None:
 
 def test_types_differ_where_verdicts_say_so() -> None:
     both = [judged(600, 1, MISSING, 0.2), judged(600, 2, SPURIOUS, 0.9)]
-    joined = Judged(*(np.concatenate([getattr(j, f) for j in both]) for f in Judged.__struct_fields__))
+    joined = Judged(
+        *(np.concatenate([getattr(j, f) for j in both]) for f in Judged.__struct_fields__)
+    )
     bent = bend(curves(), joined)
     assert at(bent["missing"], 0.8) < 0.3
     assert at(bent["spurious"], 0.8) > 0.55
@@ -67,4 +70,7 @@ def test_it_is_said_what_probabilities_rest_on() -> None:
     assert rests_on("planted errors", 7).startswith(
         f"calibrated on planted errors until {NEEDED} verdicts exist (7 so far)"
     )
-    assert rests_on("planted errors and verdicts", 80) == "calibrated on planted errors and 80 verdicts"
+    assert (
+        rests_on("planted errors and verdicts", 80)
+        == "calibrated on planted errors and 80 verdicts"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from helpers.batch import BATCH, database, rows
+
 from label_quality.findings import build_findings
 from label_quality.schema import TABLES
 from label_quality.store.calibrations import Calibration, Curve, FittedType
@@ -27,7 +28,9 @@ def scored(kinds: list[str], scores: np.ndarray):
     fixed = {n: zero[t] for n, t in needed.items()} | {"batch": f"'{BATCH}'"}
     for k, (kind, score) in enumerate(zip(kinds, scores.tolist(), strict=True)):
         row = fixed | {"finding_id": f"'{k:04}'", "error_type": f"'{kind}'", "score": repr(score)}
-        con.execute(f"insert into finding_scores ({', '.join(row)}) values ({', '.join(row.values())})")
+        con.execute(
+            f"insert into finding_scores ({', '.join(row)}) values ({', '.join(row.values())})"
+        )
     return con
 
 
@@ -37,8 +40,14 @@ def test_p_error_is_the_curve_of_the_type_at_the_score() -> None:
     kinds = [[*CURVES][k % 3] for k in range(60)]
     con, fitted = scored(kinds, scores), calibration()
     build_findings(con, fitted)
-    found = rows(con, "select p_error, calibrated, calibration_version as v from new_findings order by finding_id")
-    expected = [np.interp(s, CURVES[t].scores, CURVES[t].p_errors) for t, s in zip(kinds, scores, strict=True)]
+    found = rows(
+        con,
+        "select p_error, calibrated, calibration_version as v from new_findings order by finding_id",
+    )
+    expected = [
+        np.interp(s, CURVES[t].scores, CURVES[t].p_errors)
+        for t, s in zip(kinds, scores, strict=True)
+    ]
     np.testing.assert_allclose([f["p_error"] for f in found], expected, atol=1e-12)
     assert {(f["calibrated"], f["v"]) for f in found} == {(True, fitted.version)}
 
@@ -46,7 +55,10 @@ def test_p_error_is_the_curve_of_the_type_at_the_score() -> None:
 def test_a_type_without_a_curve_keeps_its_score_and_says_so() -> None:
     con, fitted = scored(["wrong_class", "missing"], np.array([0.42, 0.3])), calibration()
     build_findings(con, fitted)
-    found = rows(con, "select p_error, calibrated, calibration_version as v from new_findings order by finding_id")
+    found = rows(
+        con,
+        "select p_error, calibrated, calibration_version as v from new_findings order by finding_id",
+    )
     assert [(f["p_error"], f["calibrated"], f["v"]) for f in found] == [
         (0.42, False, fitted.version),
         (0.1, True, fitted.version),

@@ -63,7 +63,7 @@ def test_a_file_that_was_changed_or_lost_is_told(tmp_path: Path) -> None:
 def test_curves_that_are_none_are_refused(
     scores: tuple[float, ...], p_errors: tuple[float, ...]
 ) -> None:
-    with pytest.raises(ValueError, match="curve|scores"):
+    with pytest.raises(ValueError, match=r"curve|scores"):
         Curve(scores, p_errors)
 
 
