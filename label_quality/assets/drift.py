@@ -7,8 +7,9 @@ import dagster as dg
 
 from label_quality.assets.metadata import markdown_table, rounded
 from label_quality.assets.resources import StoreResource
-from label_quality.assets.step import Step, step, table_spec
+from label_quality.assets.step import step, table_spec
 from label_quality.drift import MEASURES, READS, build_drift
+from label_quality.settings import Drift
 
 _CHECKS = {
     "error_rate": ("error_rate_jump", "No estimated error rate has risen against earlier batches."),
@@ -47,7 +48,7 @@ def drift(
             s.store.view(before, *READS, batches=earlier)
             table = build_drift(s.con, before, len(earlier), limits)
         rows = table.to_pylist()
-        checks = [_judge(s, measure, rows, earlier) for measure in MEASURES]
+        checks = judge_drift(s.batch, rows, earlier, limits)
         shown = [
             (r["error_type"] or r["measure"], r["value"], r["before"], r["effect"], r["p_value"])
             for r in rows
@@ -62,8 +63,15 @@ def drift(
         )
 
 
+def judge_drift(
+    batch: str, rows: list[dict[str, Any]], earlier: list[str], limits: Drift
+) -> list[dg.AssetCheckResult]:
+    """One result per measure. `rows`: the table drift."""
+    return [_judge(batch, measure, rows, earlier, limits) for measure in MEASURES]
+
+
 def _judge(
-    s: Step, measure: str, rows: list[dict[str, Any]], earlier: list[str]
+    batch: str, measure: str, rows: list[dict[str, Any]], earlier: list[str], limits: Drift
 ) -> dg.AssetCheckResult:
     mine = [r for r in rows if r["measure"] == measure]
     judged = [r for r in mine if r["judged"]]
@@ -77,7 +85,6 @@ def _judge(
     else:
         why = "there is nothing to compare" if earlier else "there is no batch before this one"
         description = f"not judged, {why}"
-    limits = s.store.settings.drift
     return dg.AssetCheckResult(
         passed=not drifted,
         check_name=_CHECKS[measure][0],
@@ -85,7 +92,7 @@ def _judge(
         severity=dg.AssetCheckSeverity[limits.severity.upper()],
         description=description,
         metadata={
-            "batch": s.batch,
+            "batch": batch,
             "limit": mine[0]["limit"],
             "significance": limits.significance,
             "compared with": ", ".join(earlier)[:500] or "none",

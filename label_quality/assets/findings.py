@@ -54,7 +54,8 @@ def findings(
     with step(context, store) as s:
         s.say("writing findings")
         s.run.view(s.con, "finding_scores", "annotations", "categories", "images", "models")
-        build_findings(s.con)
+        latest = s.store.calibrations.latest()
+        build_findings(s.con, latest)
         rows = s.run.write_sql(s.con, "findings", "select * from new_findings")
         s.run.view(s.con, "findings")
         counts = dict(
@@ -67,6 +68,9 @@ def findings(
         ).fetchall()
         metadata["top findings"] = markdown_table(
             ("type", "image", "p", "reason"), [(t, i, round(p, 2), r) for t, i, p, r in top]
+        )
+        metadata["calibration"] = (
+            latest.version if latest else "not calibrated: p_error is the score"
         )
         sheet = contact_sheet(s.con, s.run.delivery.images)
         if sheet:

@@ -109,6 +109,18 @@ def curves(lines: dict[str, Sequence[float]]) -> dg.MarkdownMetadataValue:
     return _image(legend, "svg+xml", svg.encode(), f" {legend}")
 
 
+def reliability_diagram(bins: Sequence[tuple[float, float]]) -> dg.MarkdownMetadataValue:
+    """Observed over predicted, 0 to 1 each, as an SVG in markdown: what is right lies on the diagonal."""
+    dots = "".join(
+        f"<circle cx='{round(60 * p)}' cy='{round(60 - 60 * o)}' r='1.5'/>" for p, o in bins
+    )
+    svg = (
+        "<svg xmlns='http://www.w3.org/2000/svg' width='160' height='160' viewBox='-2 -2 64 64'>"
+        f"<path d='M0 0v60h60M0 60L60 0' stroke='#888' fill='none'/><g fill='#48c'>{dots}</g></svg>"
+    )
+    return _image("reliability", "svg+xml", svg.encode())
+
+
 def picture(data: bytes, kind: str = "jpeg") -> dg.MarkdownMetadataValue:
     """A picture in markdown. Keep it under 100 KB: it stays in the event log."""
     return _image("picture", kind, data)

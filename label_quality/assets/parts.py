@@ -6,32 +6,18 @@ parts may read the tables of earlier ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from label_quality.assets import outliers, performance
 from label_quality.assets.metadata import rounded
+from label_quality.assets.part import Part
 from label_quality.outliers import build_outliers
 from label_quality.performance import build_performance, build_relations
 from label_quality.rates import OVERALL_ERROR_RATES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-
-@dataclass(frozen=True)
-class Part:
-    """Tables that are computed together.
-
-    `says` is told when it begins; `reads` are the tables that it comes from; `tables` maps each table to what the UI shows
-    beside it, a function of the connection and the table's rows; `build` returns table -> SELECT.
-    """
-
-    says: str
-    reads: list[str]
-    tables: Mapping[str, Callable[[DuckDBPyConnection, int], Mapping[str, Any]]]
-    build: Callable[[DuckDBPyConnection], Mapping[str, str]]
 
 
 def _rates_metadata(con: DuckDBPyConnection, _rows: int) -> Mapping[str, Any]:

@@ -105,6 +105,33 @@ def audit(
 
 
 @cli.command()
+@click.option(
+    "--annotations", required=True, type=click.Path(path_type=Path), help="COCO annotation file."
+)
+@click.option(
+    "--predictions",
+    required=True,
+    multiple=True,
+    metavar="[MODEL=]FILE",
+    help="COCO results file of a model; may be given several times.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the result as JSON.",
+)
+@_ROOT
+def selftest(
+    *, annotations: Path, predictions: tuple[str, ...], json_file: Path | None, root: Path | None
+) -> None:
+    """Plant known errors into a copy of your labels, and say how many would be found at which cost."""
+    from label_quality.cli.selftest import run_selftest
+
+    sys.exit(run_selftest(annotations, predictions, root, json_file))
+
+
+@cli.command()
 @click.argument("name", required=False)
 @click.option(
     "--images",

@@ -17,10 +17,12 @@ import dagster as dg
 import msgspec
 
 from label_quality.assets.alive import end_dead_runs
+from label_quality.assets.calibration import judged_again
 from label_quality.assets.resources import BATCHES
 from label_quality.assets.step import listeners
 from label_quality.cli.engines import kept_engines
 from label_quality.cli.lean import arrow_without_pandas
+from label_quality.store import Store
 from label_quality.store.files import locked
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ def run_jobs(settings: Settings, batch: str) -> Run:
             refresh = _execute(definitions, "refresh", instance, None)
             run.failure = refresh.failure
             run.seconds |= refresh.seconds
+            _judge_again(run, settings, batch, refresh.run_id)
     run.seconds["jobs"] = round(time.perf_counter() - start, 3)
     return run
 
@@ -106,19 +109,26 @@ def _execute(
             # over all batches is one step; its parts are told apart by their first tables.
             name = (event.step_key or "") if batch else made.asset_key.to_user_string()
             run.seconds |= _seconds(made.metadata, name)
-    run.checks = [
-        Check(
-            e.asset_key.to_user_string(),
-            e.check_name,
-            e.passed,
-            e.severity.value,
-            e.description or "",
-        )
-        for e in result.get_asset_check_evaluations()
-    ]
+    run.checks = [_check(e) for e in result.get_asset_check_evaluations()]
     if not result.success:
         run.failure = _why(result)
     return run
+
+
+def _check(e: Any) -> Check:
+    """A result or an evaluation of a check."""
+    return Check(
+        e.asset_key.to_user_string(), e.check_name, e.passed, e.severity.value, e.description or ""
+    )
+
+
+def _judge_again(run: Run, settings: Settings, batch: str, refresh_id: str) -> None:
+    """Where `refresh` has calibrated the batch's findings, its rates are others than its own run had judged."""
+    store = Store(settings.root_path, settings)
+    manifest = store.manifest(batch)
+    if manifest and manifest.run_id == refresh_id:
+        again = {(c.asset, c.name): c for c in map(_check, judged_again(store, batch))}
+        run.checks = [again.get((c.asset, c.name), c) for c in run.checks]
 
 
 def _seconds(metadata: Any, name: str) -> dict[str, float]:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import msgspec
 
 from label_quality import __version__
+from label_quality.calibration.verdicts import rests_on
 from label_quality.cli.common import console as make_console
 from label_quality.rates import FORMULA
 from label_quality.schema import ERROR_TYPES
@@ -46,6 +47,7 @@ class Summary:
     checks: list[dict[str, Any]]
     seconds: dict[str, float]
     formula: str = FORMULA
+    calibration: str = ""
     review_url: str = ""
     version: str = __version__
     exit_code: int = field(default=0)
@@ -79,6 +81,11 @@ def summarise(settings: Settings, batch: str, run: Run, home: Path) -> Summary:
                 "select error_type, count(*) as n from findings where batch = ? group by all"
             )
         }
+        fitted = (
+            reader.connection()
+            .execute("select any_value(basis), coalesce(sum(verdicts), 0) from calibration")
+            .fetchall()[0]
+        )
         quarantined = rows("select count(*) as n from quarantine where batch = ?")[0]["n"]
         warned = rows("select count(*) as n from ingest_warnings where batch = ?")[0]["n"]
     return Summary(
@@ -100,6 +107,7 @@ def summarise(settings: Settings, batch: str, run: Run, home: Path) -> Summary:
         limits=msgspec.to_builtins(settings.limits),
         checks=[asdict(c) | {"judged": c.judged} for c in run.checks],
         seconds=run.seconds,
+        calibration=rests_on(*fitted) if fitted[0] else "",
         review_url=review_link(settings.review_url, batch=batch),
         exit_code=1 if any(_is_error(c) for c in run.checks) else 0,
     )
@@ -206,9 +214,11 @@ def _rate_cells(summary: Summary, kind: str) -> list[str]:
 def _print_rest(summary: Summary, console: Any) -> None:
     from rich.markup import escape
 
-    if not all(r["calibrated"] for r in summary.rates.values()):
+    if summary.calibration:
+        console.print(f"rate = {summary.formula}. p_error is {summary.calibration}.")
+    else:
         console.print(
-            f"rate = {summary.formula}. p_error is not calibrated yet: rates rank batches and categories, "
+            f"rate = {summary.formula}. p_error is not calibrated: rates rank batches and categories, "
             "they do not measure."
         )
     if summary.worst_categories:

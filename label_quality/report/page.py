@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from label_quality import __version__
+from label_quality.calibration import rests_on
 from label_quality.outliers import MODERATE, SEVERE
 from label_quality.pictures import finding_picture, jpeg
 from label_quality.rates import FORMULA
 from label_quality.report import performance, plots, read
 from label_quality.report.charts import compact
+from label_quality.schema import ERROR_TYPES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -60,6 +62,7 @@ def render_report(con: DuckDBPyConnection, images: Mapping[str, Path | None]) ->
         confusions=performance.confusions(read.confusion(query), simulated),
         gains=performance.gains(read.gains(query), simulated),
         **_rates(read.rates(query)),
+        **_calibration(query),
     )
 
 
@@ -85,7 +88,23 @@ def _rates(rows: list[Row]) -> dict[str, Any]:
             for r in rows
             if not r["judged"] and r["error_type"] != "any"
         ),
-        "calibrated": bool(judged) and all(r["calibrated"] for r in judged),
+    }
+
+
+def _calibration(query: Query) -> dict[str, Any]:
+    types = read.calibration(query)
+    bins = read.reliability(query)
+    budgets = read.expected_recall(query)
+    for row in budgets:
+        row["recall"] = dict(row["recall"])
+    return {
+        "calibration": types,
+        "rests_on": rests_on(types[0]["basis"], sum(t["verdicts"] for t in types)) if types else "",
+        "reliability_chart": plots.reliability(bins) if bins else "",
+        "budgets": budgets,
+        "recall_types": [
+            t for t in ("any", *ERROR_TYPES) if any(t in b["recall"] for b in budgets)
+        ],
     }
 
 

@@ -37,6 +37,19 @@ def rates(rows: Sequence[Row]) -> Markup:
     )
 
 
+def reliability(rows: Sequence[Row]) -> Markup:
+    """Observed over predicted share of errors, and the diagonal on which the two are alike."""
+    return lines(
+        [
+            Line("observed", [(r["predicted"], r["observed"]) for r in rows]),
+            Line("what is right", [(0.0, 0.0), (1.0, 1.0)]),
+        ],
+        "Reliability of p_error on planted errors of other shapes",
+        x_name="predicted",
+        y_name="observed",
+    )
+
+
 def outliers(rows: Sequence[Row]) -> list[tuple[str, Markup | str, list[str], list[str]]]:
     """For each kind its unusual objects by metric, the metrics by which none is, and those that no object has a value of."""
     return [_outliers_of(kind, some) for kind, some in grouped(rows, "kind")]

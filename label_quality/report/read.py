@@ -56,6 +56,24 @@ def rates(query: Query) -> list[Row]:
     )
 
 
+def calibration(query: Query) -> list[Row]:
+    """The calibrated error types; none where nothing is calibrated."""
+    return query("from calibration order by expected_errors desc, error_type")
+
+
+def reliability(query: Query) -> list[Row]:
+    """The bins of the reliability diagram."""
+    return query("from calibration_reliability order by bin")
+
+
+def expected_recall(query: Query) -> list[Row]:
+    """What looking at so many findings is expected to find: budget, findings, precision, and recall by type in `recall`."""
+    return query(
+        """select budget, findings, precision, map_from_entries(list((error_type, recall))) as recall
+           from expected_recall group by all order by budget"""
+    )
+
+
 def worst_categories(query: Query) -> list[Row]:
     """Categories in which most errors are expected, over all batches."""
     return query(

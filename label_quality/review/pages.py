@@ -14,7 +14,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from label_quality import __version__
+from label_quality.review.answers import Database
+from label_quality.review.filters import Filters
 from label_quality.review.security import is_loopback
+from label_quality.store import StoreError
 
 router = APIRouter()
 
@@ -91,9 +94,14 @@ def _who(request: Request) -> str:
 
 
 @router.get("/")
-def queue(request: Request) -> Response:
-    """The queue, the home page."""
-    return render(request, "queue", modules=_QUEUE_MODULES)
+def queue(request: Request, db: Database) -> Response:
+    """The queue, the home page. It begins with findings above the cut of the calibration, where there is one."""
+    try:
+        latest = db.store.calibrations.latest()
+    except StoreError:
+        latest = None
+    cut = latest.default_cut if latest else Filters.model_fields["p_min"].default
+    return render(request, "queue", modules=_QUEUE_MODULES, cut=cut)
 
 
 @router.get("/static/{version}/plotly.min.js")

@@ -7,6 +7,7 @@ here: how a table is computed (domain packages) and where it lies (``store``).
 from __future__ import annotations
 
 from label_quality.schema.model import Column, Table
+from label_quality.schema.tables_calibration import CALIBRATION_TABLES
 from label_quality.schema.tables_in import INPUT_TABLES
 from label_quality.schema.tables_inference import INFERENCE_TABLES
 from label_quality.schema.tables_metrics import METRIC_TABLES
@@ -24,6 +25,7 @@ TABLES: dict[str, Table] = {
         *OUTPUT_TABLES,
         *PERFORMANCE_TABLES,
         *OVERALL_TABLES,
+        *CALIBRATION_TABLES,
         *REVIEW_TABLES,
     )
 }

@@ -107,8 +107,8 @@ OUTPUT_TABLES = (
         "One row per suspected label error. The queue is: order by p_error desc.",
         (
             *_SCORED,
-            Column("p_error", "DOUBLE", "Probability that a person would call this an error; the score itself while uncalibrated"),
-            Column("calibrated", "BOOLEAN", "Whether p_error was calibrated"),
+            Column("p_error", "DOUBLE", "Probability that a person would call this an error (docs/calibration.md); the score itself where not calibrated"),
+            Column("calibrated", "BOOLEAN", "Whether p_error was calibrated for this error type"),
             Column("calibration_version", "VARCHAR", "Version of the calibration; NULL while there is none", "", True),
             Column("saw_labels", "BOOLEAN", "Whether it rests on a model that was trained on these labels, by the settings"),
             Column("reason", "VARCHAR", "Why, in a sentence that a person can check on the picture"),

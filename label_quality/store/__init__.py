@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from label_quality.store.calibrations import Calibration
 from label_quality.store.deliveries import DeliveredFile, Delivery
 from label_quality.store.errors import BatchBusy, StoreError
 from label_quality.store.manifests import Manifest, Version
@@ -17,6 +18,7 @@ from label_quality.store.store import Store
 __all__ = [
     "BatchBusy",
     "BatchRun",
+    "Calibration",
     "DeliveredFile",
     "Delivery",
     "Manifest",

@@ -65,9 +65,19 @@ class Manifests:
         return self._shared.read(self._file(batch), Manifest)
 
     def replace(
-        self, batch: str, run_id: str, delivery: str, tables: dict[str, str], keep: int
+        self,
+        batch: str,
+        run_id: str,
+        delivery: str,
+        tables: dict[str, str],
+        keep: int,
+        *,
+        in_place: bool = False,
     ) -> Manifest:
-        """Commit `tables` as the state of `batch`, keeping `keep` states in all. The same state again changes nothing."""
+        """Commit `tables` as the state of `batch`, keeping `keep` states in all. The same state again changes nothing.
+
+        `in_place`: the new state takes the place of the current one, and its time; the earlier ones are kept.
+        """
         before = self.get(batch)
         if before is not None and (before.run_id, before.delivery, before.tables) == (
             run_id,
@@ -75,8 +85,10 @@ class Manifests:
             tables,
         ):
             return before
-        previous = before.versions[: max(keep - 1, 0)] if before else ()
-        manifest = Manifest(batch, run_id, delivery, now(), tables, previous)
+        at, earlier = now(), before.versions if before else ()
+        if before and in_place:
+            at, earlier = before.committed_at, before.previous
+        manifest = Manifest(batch, run_id, delivery, at, tables, earlier[: max(keep - 1, 0)])
         self._shared.write(self._file(batch), manifest)
         return manifest
 

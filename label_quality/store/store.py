@@ -16,6 +16,7 @@ from label_quality.schema import TABLES
 from label_quality.settings import Settings
 from label_quality.store import instances, publishing
 from label_quality.store.accounts import Account, Failure, Failures, accounts
+from label_quality.store.calibrations import Calibrations
 from label_quality.store.conform import check_written, conform_sql
 from label_quality.store.deliveries import Deliveries, Delivery
 from label_quality.store.errors import StoreError
@@ -47,6 +48,7 @@ class Store:
         self._deliveries = Deliveries(self.shared, self.settings.object_store or str(self.root))
         self._manifests = Manifests(self.shared)
         self._failures = Failures(self.shared)
+        self.calibrations = Calibrations(self.shared)
 
     def batches(self) -> list[str]:
         """The batches that were committed, sorted by name."""
@@ -139,17 +141,30 @@ class Store:
 
         Raises StoreError, and changes nothing, when the tables do not belong together. Hold the batch's lock.
         """
+        with locked(self._commit_lock):
+            tables, delivery = self._together(batch, run_id, self.manifest(batch))
+            keep = self.settings.keep_versions
+            return self._manifests.replace(batch, run_id, delivery, tables, keep)
+
+    def derive(
+        self, batch: str, run_id: str, write: Callable[[BatchRun], object]
+    ) -> Manifest | None:
+        """Compute some tables of the committed state of `batch` anew, from others of it: `write` writes them.
+
+        The new state takes the place of the one that it was derived from, which is not kept: labels and predictions are
+        the same. Call it from `first` of `write_overall`: so nobody purges what is read. The batch's lock is not needed; where
+        a run has committed meanwhile, nothing is changed and None returned.
+        """
         before = self.manifest(batch)
-        written = BatchRun(self.shared, batch, run_id, before, None).written()
-        if not written:
-            raise StoreError(f"run {run_id} wrote no table of batch {batch}")
-        tables = {
-            t: f for t, f in {**(before.tables if before else {}), **written}.items() if t in TABLES
-        }
-        delivery = check_belong_together(
-            batch, {t: read_lineage(self.shared, t, f) for t, f in tables.items()}
-        )
-        return self._manifests.replace(batch, run_id, delivery, tables, self.settings.keep_versions)
+        if before is None:
+            return None
+        write(BatchRun(self.shared, batch, run_id, before, None))
+        with locked(self._commit_lock):
+            if self.manifest(batch) != before:
+                return None
+            tables, delivery = self._together(batch, run_id, before)
+            keep = self.settings.keep_versions
+            return self._manifests.replace(batch, run_id, delivery, tables, keep, in_place=True)
 
     def inference_folder(self, batch: str) -> Path:
         """Where finished chunks of inference on `batch` are kept until they are no longer true."""
@@ -208,15 +223,19 @@ class Store:
         self,
         con: duckdb.DuckDBPyConnection,
         parts: Iterable[Callable[[duckdb.DuckDBPyConnection], Mapping[str, str]]],
+        first: Callable[[], object] | None = None,
     ) -> Published:
         """Replace results over all batches, and publish them.
 
         Each part is called with `con`, which shows the per-batch tables of all batches and the results of the parts before
         it, as views by their names; it returns table -> SELECT for tables that are not per batch. It all works under the
         publish lock, and what is published with the results are the very states that they were computed from. Overall
-        tables that no part returns stay as they are. `Published.seconds` includes computing the SELECTs.
+        tables that no part returns stay as they are. `Published.seconds` includes computing the SELECTs. `first` is called
+        under the lock before anything is read, and may `derive`.
         """
         with locked(self._publish_lock):
+            if first:
+                first()
             committed = self._committed()
             self._view(con, committed, [n for n, t in TABLES.items() if t.per_batch])
             stamp = now().translate({ord(c): None for c in "-:.+"})
@@ -273,6 +292,19 @@ class Store:
             check_written(temporary, table, None)
         return file
 
+    def _together(
+        self, batch: str, run_id: str, before: Manifest | None
+    ) -> tuple[dict[str, str], str]:
+        """What the run wrote beside what was committed `before`, and the delivery of all of it; StoreError where they are at odds."""
+        written = BatchRun(self.shared, batch, run_id, before, None).written()
+        if not written:
+            raise StoreError(f"run {run_id} wrote no table of batch {batch}")
+        tables = {
+            t: f for t, f in {**(before.tables if before else {}), **written}.items() if t in TABLES
+        }
+        lineages = {t: read_lineage(self.shared, t, f) for t, f in tables.items()}
+        return tables, check_belong_together(batch, lineages)
+
     def _committed(self) -> list[Manifest]:
         return self._manifests.all()
 
@@ -290,6 +322,10 @@ class Store:
     @property
     def _spill(self) -> Path:
         return self.root / "spill"
+
+    @property
+    def _commit_lock(self) -> Path:
+        return self.root / "locks" / "commit.lock"
 
     @property
     def _publish_lock(self) -> Path:

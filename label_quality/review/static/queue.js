@@ -13,7 +13,8 @@ import { labelOf } from "./shapes.js";
 import { forgetScenes, prefetch } from "./scenes.js";
 import { chooseClass, chooseTag, askNote } from "./questions.js";
 
-const FILTERS = { type: [], status: ["open"], category: [], size: [], outcome: [], model: [], batch: [], tag: [], p_min: 0.5, p_max: 1, confidence_min: 0, confidence_max: 1 };
+const CUT = Number(document.getElementById("main").dataset.cut); // of the calibration
+const FILTERS = { type: [], status: ["open"], category: [], size: [], outcome: [], model: [], batch: [], tag: [], p_min: CUT, p_max: 1, confidence_min: 0, confidence_max: 1 };
 const state = new UrlState({ ...FILTERS, sort: "p_error", order: "desc", group: "image", view: "focus", at: "" });
 const filters = () => Object.fromEntries(Object.keys(FILTERS).map((name) => [name, state[name]]));
 const asked = () => ({ ...filters(), sort: state.sort, order: state.order, group: state.group });
