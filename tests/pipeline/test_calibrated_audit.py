@@ -108,7 +108,7 @@ def test_rates_and_drift_follow(twice: Twice) -> None:
             "select batch, rate from error_rates where error_type = 'missing' and category_id is null",
         )
     )
-    assert rates["worse"] > 3 * rates["good"]
+    assert rates["worse"] > 2 * rates["good"]
     ((value, before),) = query(
         twice.database,
         "select value, before from drift where batch = 'worse' and measure = 'error_rate' and error_type = 'missing'",
