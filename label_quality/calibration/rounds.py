@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 SHARE = 0.1
 """Share of the labels that a round plants errors into: enough to learn from, few enough to leave the models' figures alone."""
 
-_NUMBER = {kind: k for k, kind in enumerate(ERROR_TYPES)}
-_FINDINGS = """
-select f.finding_id, f.error_type, f.score, count(h.error_id) > 0 as hit
-from finding_scores f left join planted_findings h using (finding_id) group by all order by f.finding_id
+ROUNDED = "round(score, 9)"
+_NUMBER = f"list_position({[*ERROR_TYPES]}, error_type) - 1 as kind"
+_FINDINGS = f"""
+select finding_id, {_NUMBER}, {ROUNDED} as score, finding_id in (select finding_id from planted_findings) as hit
+from finding_scores order by finding_id
 """
 _HITS = "select error_id, finding_id from planted_findings order by all"
-_ERRORS = "select error_id, error_type, shape from planted_errors order by error_id"
+_ERRORS = f"select error_id, {_NUMBER}, shape from planted_errors order by error_id"
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,10 @@ def plant_round(
         errors = scored.execute(_ERRORS).fetchnumpy()
     ids = findings["finding_id"].astype(str)
     return Round(
-        _numbers(findings["error_type"]),
+        findings["kind"].astype(np.int64),
         findings["score"].astype(np.float64),
         findings["hit"].astype(bool),
-        _numbers(errors["error_type"]),
+        errors["kind"].astype(np.int64),
         errors["shape"].astype(str),
         np.searchsorted(errors["error_id"].astype(np.int64), hits["error_id"].astype(np.int64)),
         np.searchsorted(ids, hits["finding_id"].astype(str)),
@@ -82,7 +83,3 @@ def even_shares(shapes: Sequence[str], share: float) -> dict[str, float]:
         name: share / len(set(kinds)) / kinds.count(kind)
         for name, kind in zip(shapes, kinds, strict=True)
     }
-
-
-def _numbers(kinds: NDArray[np.object_]) -> NDArray[np.int64]:
-    return np.array([_NUMBER[kind] for kind in kinds], np.int64)
