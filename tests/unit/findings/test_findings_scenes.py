@@ -199,7 +199,6 @@ SCENES = [
         "a label beside an object is less suspicious than one on bare ground",
         [(CAT, A), (CAT, moved(A, 70, 0, 70))],
         [(CAT, 0.95, A)],
-        (Expected("spurious", 1, 0.25, 0.6, fix="remove"),),
     ),
     Scene("small, and of a kind that the model never finds", [(APPLE, (50, 50, 20, 20))]),
 ]  # fmt: skip
