@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--seeds", type=int, default=20, help="seeds 0 to N - 1")
     parser.add_argument("--objectlab-seeds", type=int, default=2, help="seeds that ObjectLab sees")
+    parser.add_argument("--objectlab-datasets", nargs="*", choices=DATASETS, default=DATASETS)
     parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
     parser.add_argument("--quick", action="store_true", help="10 % and one mix only")
     parser.add_argument("--half", choices=("choose", "report", "all"), default="report")
@@ -41,7 +42,7 @@ def main() -> None:
             name,
             range(asked.seeds),
             unit.Options(asked.half, asked.quick, asked.cut, asked.peers_python),
-            asked.objectlab_seeds,
+            asked.objectlab_seeds if name in asked.objectlab_datasets else 0,
         )
     results = judge({n: [unit.load(p) for p in paths] for n, paths in kept.items()})
     results |= {"half": asked.half, "quick": asked.quick, "cut": asked.cut}

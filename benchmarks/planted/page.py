@@ -59,9 +59,18 @@ def page(results: Result) -> str:
     ]
     for name, told_of in results["datasets"].items():
         parts += _dataset(results["titles"][name], told_of, results["cut"])
-    parts.append(_LIMITS)
+    parts += [_PICTURES, _LIMITS]
     return "\n".join(parts)
 
+
+_PICTURES = """## The first findings on the labels as they are
+
+Nothing planted, nothing judged (`python docs/make_accuracy_pictures.py`). The label blue, the suggestion orange.
+
+![COCO val2017, both models: the first twelve findings](images/accuracy_coco-two.jpg)
+
+![Nuclei: the first twelve findings](images/accuracy_nuclei.jpg)
+"""
 
 _LIMITS = """## What this does not show
 

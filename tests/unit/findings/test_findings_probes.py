@@ -136,5 +136,6 @@ def test_what_rests_on_a_model_that_saw_the_labels_is_marked(saw: bool) -> None:
         {"category_id": CAT, "bbox": (9, 300, 80, 80), "score": 0.9},
     ]
     mine, others = found({"category_id": CAT, "bbox": BOX}, seen, None, saw)
-    marks = {f["error_type"]: f["saw_labels"] for f in [*mine, *others]}
+    alone, _ = found({"category_id": CAT, "bbox": BOX}, [], None, saw)
+    marks = {f["error_type"]: f["saw_labels"] for f in [*mine, *others, *alone]}
     assert marks["wrong_class"] is marks["missing"] is marks["spurious"] is saw

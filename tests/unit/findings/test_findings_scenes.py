@@ -69,11 +69,8 @@ SCENES = [
         "missing: half covered by a label of another category that nothing else speaks for",
         [(DOG, A)],
         [(CAT, 0.95, moved(A, 70, 0, 70))],
-        # It may be the dog, seen badly; or a cat that nobody labelled, and no dog.
-        (
-            Expected("missing", None, 0.3, 0.6, fix="add", category=CAT),
-            Expected("spurious", 0, 0.25, 0.7, fix="remove"),
-        ),
+        # It may be the dog, seen badly; or a cat that nobody labelled, beside a dog that the model misses.
+        (Expected("missing", None, 0.3, 0.6, fix="add", category=CAT),),
     ),
     Scene(
         "missing: several detections of one object are one finding",
@@ -88,6 +85,11 @@ SCENES = [
         [(DOG, (0, 0, 640, 480), True)],
         [(CAT, 0.95, A)],
         (Expected("missing", None, 0.6, fix="add", category=CAT),),
+    ),
+    Scene(
+        "in a crowd nothing is missing, also where the prediction is assigned to a distant label",
+        [(CAT, (0, 0, 640, 480), True), (DOG, moved(A, 90, 0, 90)), (CAT, FAR)],
+        [(CAT, 0.95, A), (CAT, 0.95, FAR), (DOG, 0.3, moved(A, 90, 0, 90))],
     ),
     Scene("a crowd that no model sees", [(CAT, A, True)]),
     Scene("crowds on one another, and on a label", [(CAT, A, True), (CAT, A, True), (CAT, A)], [(CAT, 0.9, A)]),
@@ -111,7 +113,7 @@ SCENES = [
         "bus taken for truck, as the model often does",
         [(BUS, A)],
         [(TRUCK, 0.9, A)],
-        (Expected("wrong_class", 0, 0.25, 0.6, category=TRUCK),),
+        (Expected("wrong_class", 0, 0.25, 0.75, category=TRUCK),),
     ),
     Scene("both classes seen on one object, the labelled one stronger", [(CAT, A)], [(CAT, 0.95, A), (DOG, 0.7, A)]),
     Scene(
@@ -193,6 +195,11 @@ SCENES = [
         [],
         (Expected("spurious", 0, 0.3, fix="remove", says=("No prediction supports this cat",)),),
     ),
+    Scene(
+        "a label beside an object is less suspicious than one on bare ground",
+        [(CAT, A), (CAT, moved(A, 70, 0, 70))],
+        [(CAT, 0.95, A)],
+    ),
     Scene("small, and of a kind that the model never finds", [(APPLE, (50, 50, 20, 20))]),
 ]  # fmt: skip
 
@@ -266,5 +273,5 @@ def test_a_habit_of_the_model_weighs_less_than_a_rare_confusion() -> None:
         strict=True,
     )
     (rare, habit), (rare_confusion, habit_confusion) = scores, confusions
-    assert habit < rare / 2
+    assert habit < 0.8 * rare
     assert habit_confusion > 5 * rare_confusion
