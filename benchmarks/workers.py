@@ -1,6 +1,6 @@
 """How long a day's batches take with the default profile, and with Celery and 1, 2 and 4 worker processes, on this machine.
 
-    python benchmarks/workers.py --annotations FILE --predictions FILE --batches 8 --workers 0 1 2 4
+    python benchmarks/workers.py --annotations FILE --predictions FILE --batches 4 --workers 0 1 2 4
 
 The file is cut into batches, all of which lie in the inbox when the daemon starts; the time is from the first run's start to the
 last batch's publication, as Dagster's history and the store have them. 0 workers are the default profile: one process for
@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -95,11 +96,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--annotations", type=Path, required=True)
     parser.add_argument("--predictions", type=Path, required=True)
-    parser.add_argument("--batches", type=int, default=8)
+    parser.add_argument("--batches", type=int, default=4)
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2, 4])
     parser.add_argument("--most", type=float, default=600, help="seconds for one profile")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "workers.json")
     given = parser.parse_args()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit("ended")
+    )  # so that all that was started ends too
     found = json.loads(given.output.read_text()) if given.output.exists() else []
     for workers in given.workers:
         folder = Path(tempfile.mkdtemp(prefix="label_quality_workers_"))

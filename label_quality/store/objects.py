@@ -9,7 +9,9 @@ credentials come from the environment as boto3 reads it (AWS_ENDPOINT_URL, AWS_A
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +39,7 @@ _UNUSED = 3 * 86_400  # seconds after which a file leaves the cache
 _SWEPT_EVERY = 3600
 _LOST = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _FRESH = 10  # seconds for which images that were fetched are taken for what there is
-_last_sweep = 0.0
+_last_sweep = -math.inf
 _looked: dict[str, float] = {}
 
 
@@ -225,7 +227,9 @@ def image_folder(place: str, cache: Path) -> Path:
     if time.monotonic() - _looked.get(place, -_FRESH) < _FRESH:
         return folder  # pages ask for one picture after another
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder.with_suffix(".lock")):  # another step may be reading what it has fetched
+    lock = folder.with_suffix(".lock")
+    with locked(lock):  # another step may be reading what it has fetched
+        os.utime(lock)  # the folder is in use
         try:
             _fetch(place.removeprefix(SCHEME).rstrip("/"), folder)
         except (OSError, BotoCoreError) as error:
@@ -256,7 +260,7 @@ def _fetch(base: str, folder: Path) -> None:
     if wanted:
         fs.get([f"{base}/{name}" for name in wanted], [str(target) for target in targets])
     for name, target in zip(wanted, targets, strict=True):
-        os.utime(target, (time.time(), _time(there[name])))
+        os.utime(target, (_time(there[name]),) * 2)
 
 
 def _time(info: dict[str, Any]) -> float:
@@ -275,13 +279,20 @@ def _encoded(value: object) -> bytes:
 def _sweep(cache: Path) -> None:
     """Now and then, remove files that nobody has used for days; they can be fetched again."""
     global _last_sweep  # noqa: PLW0603
-    now = time.time()
-    if now - _last_sweep < _SWEPT_EVERY:
+    if time.monotonic() - _last_sweep < _SWEPT_EVERY:
         return
-    _last_sweep = now
-    for path in cache.glob("*/**/*"):
-        try:
-            if path.is_file() and now - max(path.stat().st_mtime, path.stat().st_atime) > _UNUSED:
-                path.unlink()
-        except FileNotFoundError:
-            continue  # another process was quicker
+    _last_sweep = time.monotonic()
+    for lock in cache.glob("images/*.lock"):
+        if _is_unused(lock):
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+    for folder in (f for f in cache.glob("*/") if f.name != "images"):
+        for path in folder.rglob("*"):
+            if path.is_file() and _is_unused(path):
+                path.unlink(missing_ok=True)
+
+
+def _is_unused(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > _UNUSED
+    except FileNotFoundError:  # another process was quicker
+        return False

@@ -14,7 +14,7 @@ from label_quality.demo import Demo, make_demo
 from label_quality.settings import load_settings, place
 from label_quality.store import Store
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 STORE, INBOX = f"s3://{s3.BUCKET}/quality", f"s3://{s3.BUCKET}/inbox"
 
@@ -50,7 +50,7 @@ def test_a_worker_elsewhere_needs_the_object_store_alone(
     demo = make_demo(tmp_path / "demo", images=3)
     deliver(demo, "b1")
     store = Store(running.root, load_settings(running.root))
-    wait_for(lambda: [a.state for a in store.accounts()] == ["published"], 150, "it is published")
+    wait_for(lambda: [a.state for a in store.accounts()] == ["published"], 300, "it is published")
     rows = query(store.database, "select batch, annotations_kept from batches")
     assert rows == [("b1", demo.labels)]
     assert query(store.database, "select distinct file_state from images") == [("ok",)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -149,7 +150,7 @@ def test_what_was_not_used_for_days_leaves_the_cache(
             path.write_text(name)
     old = shared.local("tables/t/old.parquet")
     os.utime(old, (1, 1))
-    monkeypatch.setattr(objects, "_last_sweep", 0.0)
+    monkeypatch.setattr(objects, "_last_sweep", -math.inf)
     shared.local("tables/t/none.parquet")
     assert not old.exists()
     assert shared.local("tables/t/new.parquet").exists()
@@ -176,6 +177,11 @@ def test_images_are_fetched_and_follow_what_is_there(
     assert (folder / "sub/2.jpg").read_bytes() == b"another"
     assert ((folder / "1.jpg").stat().st_ino, (folder / "1.jpg").stat().st_mtime) == first
     assert shared.images("/some/folder") == Path("/some/folder")
+    os.utime(folder.with_suffix(".lock"), (1, 1))
+    monkeypatch.setattr(objects, "_last_sweep", -math.inf)
+    shared.local("tables/t/none.parquet")
+    assert not folder.exists()
+    assert (shared.images(str(images)) / "1.jpg").read_bytes() == b"1.jpg"
 
 
 def test_an_object_store_that_does_not_answer_is_one_sentence(
