@@ -1,0 +1,23 @@
+"""How many label errors there are: the model's estimate, the random sample for review, limits, and when to stop reviewing."""
+
+from __future__ import annotations
+
+from label_quality.rates.judging import Judgement, basis, judge
+from label_quality.rates.model import (
+    FORMULA,
+    NEEDS_PREDICTIONS,
+    OVERALL_ERROR_RATES,
+    build_error_rates,
+)
+from label_quality.rates.sample import draw_sample
+
+__all__ = [
+    "FORMULA",
+    "NEEDS_PREDICTIONS",
+    "OVERALL_ERROR_RATES",
+    "Judgement",
+    "basis",
+    "build_error_rates",
+    "draw_sample",
+    "judge",
+]
