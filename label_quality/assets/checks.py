@@ -196,7 +196,8 @@ def _judge(
         ),
     }
     description = (
-        f"{words}: {found.rate:.1%} of the labels ({found.low:.1%} to {found.high:.1%}), {found.why}; {basis(overall)}"
+        f"{words}: {found.rate:.1%} of the labels ({found.low:.1%} to {found.high:.1%}), {found.why}; "
+        f"{basis(overall)}; warns above {limit.warn:.1%}, error above {limit.error:.1%}"
     )
     severity = (
         dg.AssetCheckSeverity.ERROR if found.level == "error" else dg.AssetCheckSeverity.WARN

@@ -12,7 +12,7 @@ import dagster as dg
 
 from label_quality.assets.parts import ACCOUNTS, PARTS, Part
 from label_quality.assets.resources import StoreResource
-from label_quality.assets.reviews import observe_reviews
+from label_quality.assets.reviews import judged_again, observe_reviews
 from label_quality.assets.step import one_sentence, table_spec, tell
 from label_quality.store.accounts import accounts_table
 
@@ -35,7 +35,8 @@ def overall(
         observe_reviews(context, opened)
         with opened.connect() as con:
             con.register(ACCOUNTS, accounts_table(opened.accounts()))
-            written = opened.write_overall(con, chosen).seconds
+            with judged_again(context, opened):
+                written = opened.write_overall(con, chosen).seconds
             batches = len(opened.batches())
             for timed in chosen:
                 seconds = {"seconds": timed.seconds}  # of the part: beside its first table alone
