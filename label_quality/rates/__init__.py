@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from label_quality.rates.advice import NEXT, WINDOW, errors_left, may_stop, most_errors
 from label_quality.rates.judging import Judgement, basis, judge
 from label_quality.rates.model import (
     FORMULA,
@@ -14,10 +15,15 @@ from label_quality.rates.sample import draw_sample
 __all__ = [
     "FORMULA",
     "NEEDS_PREDICTIONS",
+    "NEXT",
     "OVERALL_ERROR_RATES",
+    "WINDOW",
     "Judgement",
     "basis",
     "build_error_rates",
     "draw_sample",
+    "errors_left",
     "judge",
+    "may_stop",
+    "most_errors",
 ]

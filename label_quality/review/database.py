@@ -3,6 +3,7 @@
 Each published file gets, once, what the pages need beyond it, as tables of a database in memory beside it, ``live``:
 
 - queue: one row per finding, with what the queue filters and sorts by
+- sample: one row per label or finding of the random sample, in the order in which they are asked
 - verdicts, tags: what ``reviews.attach`` makes of the log, made again whenever the log has grown
 - decided: one row per finding that somebody decided; tagged: one per finding (`row`) and tag of its image, label or prediction
 
@@ -43,6 +44,10 @@ left join prediction_outcomes o on o.batch = f.batch and o.model = f.model and o
 """
 # Counting by what has few values is four times as fast when they are numbers inside.
 _FEW_VALUES = ("error_type", "batch", "model", "category", "outcome")
+_SAMPLE = """
+create or replace table live.sample as
+select batch, draw, image_id, annotation_id, finding_id, row_number() over (order by number, batch) as place from review_sample
+"""
 _STATE = """
 create or replace table live.state as
 select left(coalesce(md5(string_agg(batch || run_id || committed_at, '|' order by batch)), ''), 12) as generation,
@@ -53,6 +58,7 @@ _DECIDED = """
 create or replace table live.decided as
 with standing as (
   select batch, attached_finding_id as finding_id, arg_max(verdict, seq) as status, max(seq) as seq,
+         arg_max(coalesce(sample, ''), seq) <> '' as sampled,
          bool_or(disagreement) as disagreement,
          list({'author': author, 'verdict': verdict, 'seq': seq, 'at': "at", 'note': note, 'fix': fix} order by seq) as verdicts
   from live.verdicts where attached_finding_id is not null group by all
@@ -162,6 +168,7 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> tuple[str, int]:
     con.execute(
         f"create or replace table live.queue as select * replace ({narrowed}) from live.queue"
     )
+    con.execute(_SAMPLE)
     con.execute(_STATE)
     state = _state(con)
     assert state is not None

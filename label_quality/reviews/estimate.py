@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from label_quality.reviews.intervals import jeffreys
+from label_quality.reviews.intervals import share_interval
 from label_quality.reviews.strata import stratum, strongest
 from label_quality.schema import ERROR_TYPES
 
@@ -43,7 +43,7 @@ def estimate_reviewed(con: DuckDBPyConnection, verdicts: str = "_verdicts") -> N
         con.execute(f"create or replace temp table _reviewed ({_NONE})")
         return
     cells = con.sql(_cells(verdicts)).to_arrow_table()
-    shares = jeffreys(*(cells[name].to_numpy() for name in ("wrong", "asked", "open")))
+    shares = share_interval(*(cells[name].to_numpy() for name in ("wrong", "asked", "open")))
     for name, values in zip(("share", "low", "high"), shares, strict=True):
         cells = cells.append_column(name, pa.array(values, from_pandas=True))
     con.register("_bounded", cells)
@@ -134,7 +134,7 @@ def _facts(verdicts: str) -> str:
 
 
 def combine(cells: str) -> str:
-    """SELECT of the rates, from a table of cells with share, low and high (see `jeffreys`) of what is open in each.
+    """SELECT of the rates, from a table of cells with share, low and high (see `share_interval`) of what is open in each.
 
     rate = errors / (labels + missing), with errors = known + sum over strata of open * share. A missing label is in the
     denominator too, so that it counts 1 - rate times; what the denominator of the other types adds to the interval is left out.
