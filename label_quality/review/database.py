@@ -5,6 +5,7 @@ Each published file gets, once, what the pages need beyond it, as tables of a da
 - queue: one row per finding, with what the queue filters and sorts by
 - sample: one row per label or finding of the random sample, in the order in which they are asked
 - verdicts, tags: what ``reviews.attach`` makes of the log, made again whenever the log has grown
+- reviewed, reviewed_overall: rates by the answers of the random sample, as publishing computes them
 - decided: one row per finding that somebody decided; tagged: one per finding (`row`) and tag of its image, label or prediction
 
 A publish while the server runs, and what somebody else decided, are seen by the next request.
@@ -20,7 +21,7 @@ from typing import Any
 
 import duckdb
 
-from label_quality.reviews import attach
+from label_quality.reviews import REVIEWED, attach, estimate_reviewed, reviewed_overall
 from label_quality.settings import Settings
 from label_quality.store import Reader, Store, StoreError
 
@@ -65,6 +66,13 @@ with standing as (
 )
 select q."row", s.* from standing s join live.queue q using (batch, finding_id)
 """
+_REVIEWED = f"""
+create or replace table live.reviewed as
+select e.batch, e.error_type, e.category_id, e.category_name, {", ".join(f"n.{c}" for c in REVIEWED)}
+from error_rates e join _reviewed n on n.batch = e.batch and n.error_type = e.error_type
+  and n.category_id is not distinct from e.category_id
+"""
+_REVIEWED_OVERALL = f"create or replace table live.reviewed_overall as {reviewed_overall('live.reviewed')}"
 _TAGGED = """
 create or replace table live.tagged as
 select distinct q."row", t.tag
@@ -140,6 +148,10 @@ class Published:
             con.execute(f"create or replace table live.{table} as from _{table}")
             con.execute(f"drop table _{table}")
         con.execute(_DECIDED)
+        estimate_reviewed(con, "live.verdicts")
+        con.execute(_REVIEWED)
+        con.execute(_REVIEWED_OVERALL)
+        con.execute("drop table _reviewed")
         con.execute(_TAGGED)
         con.execute("update live.state set seq = ?", [seq])
         con.execute("commit")

@@ -245,7 +245,7 @@ def facets(asked: Annotated[Filters, Query()], db: Database) -> Response:
     with db.view() as view:
         counts = {**_facets(view, asked), "tag": _tag_facet(view, asked)}
         return answer(
-            {"facets": counts, "progress": _progress(view, asked), "generation": view.generation}
+            {"facets": counts, "progress": progress_of(view, asked), "generation": view.generation}
         )
 
 
@@ -253,7 +253,7 @@ def facets(asked: Annotated[Filters, Query()], db: Database) -> Response:
 def progress(asked: Annotated[Filters, Query()], db: Database) -> Response:
     """How far one is, and how many of the last decisions found an error, whatever their status."""
     with db.view() as view:
-        return answer(_progress(view, asked))
+        return answer(progress_of(view, asked))
 
 
 def _facets(view: View, asked: Filters) -> dict[str, list[Row]]:
@@ -295,7 +295,7 @@ def _tag_facet(view: View, asked: Filters) -> list[Row]:
     )
 
 
-def _progress(view: View, asked: Filters) -> dict[str, Any]:
+def progress_of(view: View, asked: Filters) -> dict[str, Any]:
     """Counts by status; what the last decisions found, and what that says of the next ones and of what is left."""
     condition, values = asked.conditions(without="status")
     total = view.row(
@@ -306,6 +306,8 @@ def _progress(view: View, asked: Filters) -> dict[str, Any]:
             select count(*) as findings, count(distinct picture) as images,
                    {", ".join(f"count(*) filter (status = '{s}') as {s}" for s in ("accept", "reject", "unsure", "relabel"))},
                    count(*) filter (status = 'open') as open,
+                   (select coalesce(sum(p_error), 0) from (
+                      select p_error from matching where status = 'open' order by p_error desc limit {NEXT})) as p_next,
                    coalesce(sum(p_error) filter (status = 'open'), 0) as p_open,
                    (select coalesce(sum(p_error), 0) from judged) as p_decided,
                    (select count(*) from judged where error) as errors,
@@ -317,8 +319,9 @@ def _progress(view: View, asked: Filters) -> dict[str, Any]:
     ahead = min(NEXT, total["open"])
     most = most_errors(total["last_errors"], total["last"], ahead)
     return {
-        **{k: v for k, v in total.items() if k not in ("p_open", "p_decided", "errors", "open")},
+        **{k: v for k, v in total.items() if k not in ("p_open", "p_next", "p_decided", "errors")},
         "expected_left": errors_left(total["p_open"], total["p_decided"], total["errors"]),
+        "expected_next": errors_left(total["p_next"], total["p_decided"], total["errors"]),
         "ahead": ahead,
         "most_errors": most,
         "time_to_stop": bool(ahead and total["last"]) and may_stop(total["last_errors"], total["last"], ahead),

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
+REVIEWED = ("reviewed_rate", "reviewed_low", "reviewed_high", "n_sampled", "reviewed_labels")
+"""The columns of the tables of rates that are about what was reviewed."""
+
 
 def publish_reviews(con: DuckDBPyConnection, entries: pa.Table) -> None:
     """Replace the rows of ``reviews`` and ``tags``, and what was reviewed in the tables of rates, in the current database.
@@ -79,14 +82,11 @@ update overall_error_rates set n_reviewed = told.n from told where overall_error
 """
 
 
-_COLUMNS = ("reviewed_rate", "reviewed_low", "reviewed_high", "n_sampled", "reviewed_labels")
-
-
 def reviewed_into(rates: str) -> str:
     """UPDATE of the columns about what was reviewed in a table like ``error_rates``, from ``_reviewed``; NULL where it has none."""
     return f"""
 with told as (
-  select r.rowid as row, {", ".join(f"n.{c}" for c in _COLUMNS)}
+  select r.rowid as row, {", ".join(f"n.{c}" for c in REVIEWED)}
   from {rates} r left join _reviewed n on n.batch = r.batch and n.error_type = r.error_type
     and n.category_id is not distinct from r.category_id
   where {_differ("r", "n")}
@@ -95,19 +95,24 @@ update {rates} set {_SET} from told where {rates}.rowid = told.row"""
 
 
 def _differ(a: str, b: str) -> str:
-    return " or ".join(f"{a}.{c} is distinct from {b}.{c}" for c in _COLUMNS)
+    return " or ".join(f"{a}.{c} is distinct from {b}.{c}" for c in REVIEWED)
 
 
-_SET = ", ".join(f"{c} = told.{c}" for c in _COLUMNS)
-# Batches are independent: errors add up, and so do the squares of the distances to either limit. It is about the batches
-# that have a reviewed rate; weights are the labels and missing ones, errors / rate, or labels where there is no error.
-REVIEWED_OVERALL = """
-with weighed as (
-  select *, reviewed_labels / nullif(1 - coalesce(m.rate, 0), 0) as whole
-  from error_rates r left join (
-    select batch, category_id, reviewed_rate as rate from error_rates where error_type = 'missing'
-  ) m on m.batch = r.batch and m.category_id is not distinct from r.category_id
-  where r.reviewed_rate is not null
+_SET = ", ".join(f"{c} = told.{c}" for c in REVIEWED)
+
+
+def reviewed_overall(rates: str) -> str:
+    """SELECT of what was reviewed over all batches by error_type and category_name, from rows like ``error_rates``.
+
+    Batches are independent: errors add up, and so do the squares of the distances to either limit. It is about the batches
+    that have a reviewed rate; each counts by its labels and missing ones, labels / (1 - rate of missing ones).
+    """
+    return f"""
+with rates as (select * from {rates} where reviewed_rate is not null),
+weighed as (
+  select r.*, r.reviewed_labels / nullif(1 - coalesce(m.reviewed_rate, 0), 0) as whole
+  from rates r left join rates m on m.error_type = 'missing' and m.batch = r.batch
+    and m.category_id is not distinct from r.category_id
 )
 select error_type, category_name, sum(whole * reviewed_rate) / sum(whole) as reviewed_rate,
        greatest(sum(whole * reviewed_rate) - sqrt(sum(power(whole * (reviewed_rate - reviewed_low), 2))), 0) / sum(whole)
@@ -115,12 +120,13 @@ select error_type, category_name, sum(whole * reviewed_rate) / sum(whole) as rev
        least((sum(whole * reviewed_rate) + sqrt(sum(power(whole * (reviewed_high - reviewed_rate), 2)))) / sum(whole), 1)
          as reviewed_high,
        sum(n_sampled)::bigint as n_sampled, sum(reviewed_labels)::bigint as reviewed_labels
-from weighed group by error_type, category_name
-"""
+from weighed group by error_type, category_name"""
+
+
 _REVIEWED_OVERALL = f"""
 with told as (
-  select o.rowid as row, {", ".join(f"n.{c}" for c in _COLUMNS)}
-  from overall_error_rates o left join ({REVIEWED_OVERALL}) n
+  select o.rowid as row, {", ".join(f"n.{c}" for c in REVIEWED)}
+  from overall_error_rates o left join ({reviewed_overall("error_rates")}) n
     on n.error_type = o.error_type and n.category_name is not distinct from o.category_name
   where {_differ("o", "n")}
 )

@@ -250,7 +250,7 @@ function gone(finding) {
 async function undo() {
   try {
     const finding = await decisions.undo();
-    const index = finding?.finding_id ? list.find(nameOf(finding)) : -1;
+    const index = finding?.finding_id || finding?.draw ? list.find(nameOf(finding)) : -1;
     if (index >= 0) {
       if (state.view === "focus") go(index);
       freshen(list.findings[index]);

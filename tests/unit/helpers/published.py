@@ -53,11 +53,11 @@ def publish(
     images: Path | None = None,
     run: str = "run-1",
     metrics: bool = False,
-    sample: Sample = Sample(),  # noqa: B008
+    sample: int = 0,
 ) -> Store:
     """Audit `document` (images, annotations, categories as COCO has them) and publish it below `root`.
 
-    `images` is the folder of the pictures; image records may say file_state, which is "ok" otherwise.
+    `sample` is the size of the random sample; `images` is the folder of the pictures; image records may say file_state, which is "ok" otherwise.
     """
     known = ("id", "width", "height", "file_name", "file_state", "exif_orientation")
     records = [
@@ -67,7 +67,7 @@ def publish(
         batches.database(records, document["annotations"], predictions, document["categories"])
     )
     build_outcomes(con)
-    draw_sample(con, sample)
+    draw_sample(con, Sample(size=sample))
     for table in ("prediction_outcomes", "label_outcomes", "review_strata", "review_sample"):
         con.execute(f"insert into {table} by name select * from new_{table}")
     tables = list(_TABLES)
