@@ -199,9 +199,7 @@ def _judge(
         f"{words}: {found.rate:.1%} of the labels ({found.low:.1%} to {found.high:.1%}), {found.why}; "
         f"{basis(overall)}; warns above {limit.warn:.1%}, error above {limit.error:.1%}"
     )
-    severity = (
-        dg.AssetCheckSeverity.ERROR if found.level == "error" else dg.AssetCheckSeverity.WARN
-    )
+    severity = dg.AssetCheckSeverity.ERROR if found.level == "error" else dg.AssetCheckSeverity.WARN
     return _result(kind, found.level == "ok", severity, description, metadata)
 
 

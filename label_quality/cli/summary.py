@@ -195,7 +195,9 @@ def _rate_cells(summary: Summary, kind: str) -> list[str]:
         cells = [f"{rate['findings']:,}", f"{rate['expected_errors']:,.1f}", f"{rate['rate']:.1%}", interval]  # fmt: skip
     reviewed = ""
     if rate["reviewed_rate"] is not None:
-        reviewed = f"{found.rate:.1%} ({found.low:.1%} to {found.high:.1%}) of {rate['n_sampled']:,}"
+        reviewed = (
+            f"{found.rate:.1%} ({found.low:.1%} to {found.high:.1%}) of {rate['n_sampled']:,}"
+        )
     # Coloured is what judges.
     if found.by == "model":
         cells[2] = f"[{colour}]{cells[2]}[/]"

@@ -25,7 +25,7 @@ def most_errors(errors: int, looked: int, ahead: int = NEXT, level: float = 0.95
     ways = gammaln(ahead + 1) - gammaln(k + 1) - gammaln(ahead - k + 1)
     chance = np.exp(ways + betaln(k + a, ahead - k + b) - betaln(a, b))
     # What rounding takes off the sum must not move the quantile.
-    return int(min(np.searchsorted(np.cumsum(chance), level - 1e-12), ahead))
+    return min(int(np.searchsorted(np.cumsum(chance), level - 1e-12)), ahead)
 
 
 def may_stop(errors: int, looked: int, ahead: int = NEXT) -> bool:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from label_quality.settings import Sample
 
 _LEAST_LABELS, _LEAST_MISSING = 5, 10  # of each stratum, or all there are
-_LOWEST, _HIGHEST = 0.02, 0.5  # shares of errors that strata are taken to have, at least and at most
+_LOWEST, _HIGHEST = (
+    0.02,
+    0.5,
+)  # shares of errors that strata are taken to have, at least and at most
 
 
 def draw_sample(con: DuckDBPyConnection, sample: Sample) -> None:

@@ -25,7 +25,9 @@ def advice(view: View, batch: str = "") -> dict[str, Any]:
     batches = [batch] if batch else []
     types = []
     for kind in ERROR_TYPES:
-        found = progress_of(view, Filters(type=[kind], batch=batches, p_min=0))
+        found = progress_of(
+            view, Filters.model_validate({"type": [kind], "batch": batches, "p_min": 0})
+        )
         types.append({"error_type": kind, **{name: found[name] for name in _KEPT}})
     types.sort(key=lambda r: -r["expected_next"] / max(r["ahead"], 1))
     return {"types": types, "sample": {**sample_progress(view, batches), **_altogether(view, batch)}}  # fmt: skip

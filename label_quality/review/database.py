@@ -72,7 +72,9 @@ select e.batch, e.error_type, e.category_id, e.category_name, {", ".join(f"n.{c}
 from error_rates e join _reviewed n on n.batch = e.batch and n.error_type = e.error_type
   and n.category_id is not distinct from e.category_id
 """
-_REVIEWED_OVERALL = f"create or replace table live.reviewed_overall as {reviewed_overall('live.reviewed')}"
+_REVIEWED_OVERALL = (
+    f"create or replace table live.reviewed_overall as {reviewed_overall('live.reviewed')}"
+)
 _TAGGED = """
 create or replace table live.tagged as
 select distinct q."row", t.tag

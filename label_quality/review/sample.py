@@ -83,10 +83,15 @@ def sample_progress(view: View, batches: list[str]) -> dict[str, Any]:
     return row
 
 
-def is_drawn(view: View, batch: str, draw: str, annotation_id: int | None, finding_id: str | None) -> bool:
+def is_drawn(
+    view: View, batch: str, draw: str, annotation_id: int | None, finding_id: str | None
+) -> bool:
     """Whether the sample of a batch that is published now asks about this label or finding."""
-    return view.row(
-        """select 1 from live.sample where batch = ? and draw = ? and annotation_id is not distinct from ?
+    return (
+        view.row(
+            """select 1 from live.sample where batch = ? and draw = ? and annotation_id is not distinct from ?
              and finding_id is not distinct from ?""",
-        [batch, draw, annotation_id, finding_id],
-    ) is not None
+            [batch, draw, annotation_id, finding_id],
+        )
+        is not None
+    )

@@ -78,7 +78,9 @@ def category_rates(view: View, batch: str, error_type: str) -> list[Row]:
             "select * from overall_error_rates where category_name is not null and error_type = ?",
             [error_type],
         )
-    reviewed = {r["category_name"]: r for r in _reviewed(view, batch) if r["error_type"] == error_type}
+    reviewed = {
+        r["category_name"]: r for r in _reviewed(view, batch) if r["error_type"] == error_type
+    }
     found = [row | _now(reviewed.get(row["category_name"])) for row in found]
     decided = {
         r["category_name"]: r

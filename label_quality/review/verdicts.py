@@ -135,8 +135,8 @@ def _judged(view: View, decision: Decision, findings: dict[tuple[str, str], Row]
             raise Refused("An object that was drawn needs its image and a fix.")
     if found.get("annotation_id") is not None and decision.shown != found["content_hash"]:
         raise Refused("This label has changed since it was shown.", 409)
-    asked = (decision.batch, decision.sample, decision.annotation_id, decision.finding_id)
-    if decision.sample and not is_drawn(view, *asked):
+    about = (decision.annotation_id, decision.finding_id)
+    if decision.sample and not is_drawn(view, decision.batch, decision.sample, *about):
         raise Refused("The random sample was drawn anew and no longer asks about this.", 409)
     return found
 

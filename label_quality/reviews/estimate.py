@@ -38,7 +38,9 @@ def estimate_reviewed(con: DuckDBPyConnection, verdicts: str = "_verdicts") -> N
         con: shows ``review_sample``, ``review_strata``, ``annotations`` and ``findings``, of any number of batches.
         verdicts: name of the table that ``attach`` makes.
     """
-    answered = f"from {verdicts} v semi join review_sample s on s.batch = v.batch and s.draw = v.sample"
+    answered = (
+        f"from {verdicts} v semi join review_sample s on s.batch = v.batch and s.draw = v.sample"
+    )
     if not con.execute(f"{answered} limit 1").fetchall():
         con.execute(f"create or replace temp table _reviewed ({_NONE})")
         return

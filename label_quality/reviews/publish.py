@@ -108,7 +108,7 @@ def reviewed_overall(rates: str) -> str:
     that have a reviewed rate; each counts by its labels and missing ones, labels / (1 - rate of missing ones).
     """
     return f"""
-with rates as (select * from {rates} where reviewed_rate is not null),
+with rates as (select * from {rates} where n_sampled is not null),
 weighed as (
   select r.*, r.reviewed_labels / nullif(1 - coalesce(m.reviewed_rate, 0), 0) as whole
   from rates r left join rates m on m.error_type = 'missing' and m.batch = r.batch
@@ -119,7 +119,8 @@ select error_type, category_name, sum(whole * reviewed_rate) / sum(whole) as rev
          as reviewed_low,
        least((sum(whole * reviewed_rate) + sqrt(sum(power(whole * (reviewed_high - reviewed_rate), 2)))) / sum(whole), 1)
          as reviewed_high,
-       sum(n_sampled)::bigint as n_sampled, sum(reviewed_labels)::bigint as reviewed_labels
+       coalesce(sum(n_sampled) filter (reviewed_rate is not null), sum(n_sampled))::bigint as n_sampled,
+       sum(reviewed_labels)::bigint as reviewed_labels
 from weighed group by error_type, category_name"""
 
 

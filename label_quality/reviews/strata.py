@@ -8,7 +8,9 @@ that a later calibration leaves the strata as they are.
 from __future__ import annotations
 
 NO_FINDING = "no finding"
-_BANDS = "case when {0} < 0.2 then '0.05 to 0.2' when {0} < 0.5 then '0.2 to 0.5' else '0.5 to 1' end"
+_BANDS = (
+    "case when {0} < 0.2 then '0.05 to 0.2' when {0} < 0.5 then '0.2 to 0.5' else '0.5 to 1' end"
+)
 
 
 def stratum(error_type: str, score: str) -> str:

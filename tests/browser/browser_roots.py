@@ -18,7 +18,13 @@ def demo_root(folder: Path, sample: int = 0) -> Path:
     predictions = {m: json.loads(f.read_text("utf-8")) for m, f in demo.predictions.items()}
     images = demo.images
     store = publish(
-        folder / "root", document, predictions, batch="demo", images=images, metrics=True, sample=sample
+        folder / "root",
+        document,
+        predictions,
+        batch="demo",
+        images=images,
+        metrics=True,
+        sample=sample,
     )
     refresh(store)
     return store.root

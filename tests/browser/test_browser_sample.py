@@ -18,9 +18,7 @@ def sampled(tmp_path: Path) -> Iterator[Served]:
         yield served
 
 
-def test_labels_are_asked_about_and_answered(
-    sampled: Served, visit: Callable[..., Any]
-) -> None:
+def test_labels_are_asked_about_and_answered(sampled: Served, visit: Callable[..., Any]) -> None:
     page = QueuePage(visit(f"{sampled.url}/?sample=only"))
     page.page.wait_for_selector(".panel .badge:has-text('sample')")
     while not page.reason.startswith("Is this label right"):

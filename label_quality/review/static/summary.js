@@ -127,15 +127,16 @@ async function showErrors() {
 }
 
 function bySample(r) {
-  if (r.reviewed_rate === null) return r.n_sampled ? `${count(r.n_sampled)} answers, too few` : "–";
-  return `${percent(r.reviewed_rate, 1)} (${percent(r.reviewed_low, 1)} to ${percent(r.reviewed_high, 1)}), ${count(r.n_sampled)} answers`;
+  if (r.reviewed_rate === null) return r.n_sampled ? `${count(r.n_sampled)} answers: too few` : "–";
+  return h("span", { title: "Rate by answers to cards that were drawn at random, with its 95 % interval" },
+    `${percent(r.reviewed_rate, 1)}, ${percent(r.reviewed_low, 1)} to ${percent(r.reviewed_high, 1)}`, h("br"), h("span", { class: "soft" }, `${count(r.n_sampled)} answers`));
 }
 
 /** Estimates beside what people have found. */
 function reviewedRows(rows) {
   const known = rows.filter((r) => r.judged).sort((a, b) => (a.error_type === "any") - (b.error_type === "any") || b.expected_errors - a.expected_errors);
   return h("table", { class: "small" },
-    h("thead", {}, h("tr", {}, ["Type", "Expected errors", "Findings", "Reviewed", "Of them errors", "Rate by the random sample"].map((t) => h("th", {}, t)))),
+    h("thead", {}, h("tr", {}, ["Type", "Expected", "Findings", "Reviewed", "Errors", "By the sample"].map((t) => h("th", {}, t)))),
     h("tbody", {}, known.map((r) => h("tr", {},
       h("td", {}, h("a", { href: `/?${queryOf({ type: r.error_type === "any" ? "" : r.error_type, batch: batches() })}` }, r.error_type === "any" ? "all together" : words(r.error_type))),
       [r.expected_errors.toLocaleString("en-US", { maximumFractionDigits: 1, minimumFractionDigits: 1 }), count(r.findings), count(r.reviewed), r.reviewed ? `${count(r.accepted)} (${percent(r.accepted / r.reviewed)})` : "–", bySample(r)].map((c) => h("td", { class: "numbers" }, c))))));

@@ -90,12 +90,15 @@ def test_every_label_and_suspected_missing_one_has_its_stratum() -> None:
     con = database(found=FINDINGS)
     drawn(con)
     found = dict(con.execute("select stratum, sum(units) from review_strata group by 1").fetchall())
-    assert found == {
-        "no finding": 950,
-        "wrong_class 0.2 to 0.5": 20,
-        "spurious 0.5 to 1": 30,  # the strongest finding about a label says where it stands; crowds stand nowhere
-        "missing 0.5 to 1": 25,
-    }
+    assert (
+        found
+        == {
+            "no finding": 950,
+            "wrong_class 0.2 to 0.5": 20,
+            "spurious 0.5 to 1": 30,  # the strongest finding about a label says where it stands; crowds stand nowhere
+            "missing 0.5 to 1": 25,
+        }
+    )
 
 
 def test_probabilities_are_what_was_drawn_of_what_there_is() -> None:

@@ -96,7 +96,9 @@ def test_what_the_sample_does_not_ask_is_refused(sampled: TestClient) -> None:
     card = cards(sampled)[0]
     assert decide(sampled, answer({**card, "draw": "another"})).status_code == 409
     label = next(c for c in cards(sampled) if c["finding_id"] is None)
-    assert decide(sampled, answer(label, "accept")).status_code == 400  # without saying what is wrong
+    assert (
+        decide(sampled, answer(label, "accept")).status_code == 400
+    )  # without saying what is wrong
 
 
 def test_the_summary_has_the_reviewed_rate_at_once(sampled: TestClient) -> None:
