@@ -146,8 +146,8 @@ def measured(made: Reviews, kind: str, rows: dict[str, NDArray[np.float64]]) -> 
     inside = (rows["low"] <= true + 1e-12) & (true <= rows["high"] + 1e-12)
     width, off = rows["high"] - rows["low"], rows["rate"] - true
     n = int(there.sum())
-    if not n:
-        return Measured(np.nan, np.nan, np.nan, 0)
+    if n < len(true) / 10:  # those that have a rate early are no fair choice
+        return Measured(np.nan, np.nan, np.nan, n)
     return Measured(
         float(inside[there].mean()),
         float(width[there].mean()),
@@ -197,7 +197,7 @@ def report(reviews: int, labels: int) -> str:
     lines = [
         f"{reviews:,} simulated reviews for each line, of batches of {labels:,} labels each; a sample of {SIZE} (and what small strata",
         f"add), of which the first so many are answered. {SUSPECTED:.0%} of the errors have a finding, and {FALSE_ALARMS:.0%} of the right labels.",
-        "\"and the queue\": all findings with a score from 0.5 were decided in the ranked queue as well.",
+        "\"With the queue\": all findings with a score from 0.5 were decided in the ranked queue as well. Blank: fewer than one review in ten has a rate yet.",
         "",
         "| true rate | answers | 95 % interval of all types holds the truth | mean width | with the queue | mean width | missing | wrong class | inaccurate | spurious |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -215,7 +215,7 @@ def report(reviews: int, labels: int) -> str:
             types = " | ".join(_percent(alone[k].coverage) for k in kinds[1:])
             lines.append(
                 f"| {np.mean(made.truth['any']):.1%} | {answers} | {_percent(alone['any'].coverage)} | {alone['any'].width:.2%} "
-                f"| {_percent(both.coverage)} | {both.width:.2%} | {types} |"
+                f"| {_percent(both.coverage)} | {'' if np.isnan(both.width) else f'{both.width:.2%}'} | {types} |"
             )
             print(lines[-1], f"{plain:.5f} {ppi:.5f} {ppi / plain:.3f}", alone["any"].rated, flush=True)  # fmt: skip
         made.con.close()

@@ -148,14 +148,15 @@ with filled as (
   from {cells} c left join {cells} w on c.category_id is not null and w.category_id is null
     and w.batch = c.batch and w.error_type = c.error_type and w.stratum = c.stratum
 ), sums as (
-  select batch, error_type, category_id, sum(known_wrong) as known, sum(known_wrong + open * share) as errors,
+  -- In a fixed order, so that the same answers give the same rates to the last digit.
+  select batch, error_type, category_id, sum(known_wrong) as known, sum(known_wrong + open * share order by stratum) as errors,
          sum(asked)::bigint as n_sampled, bool_and(share is not null) as covered,
          sum(asked) >= least({ENOUGH}, sum(drawn)) or sum(open) = 0 as enough,
          coalesce(sum(units) filter (not missing), 0) as labels,
-         coalesce(sum(power(open * (share - low), 2)) filter (not missing), 0) as below,
-         coalesce(sum(power(open * (share - low), 2)) filter (missing), 0) as below_missing,
-         coalesce(sum(power(open * (high - share), 2)) filter (not missing), 0) as above,
-         coalesce(sum(power(open * (high - share), 2)) filter (missing), 0) as above_missing
+         coalesce(sum(power(open * (share - low), 2) order by stratum) filter (not missing), 0) as below,
+         coalesce(sum(power(open * (share - low), 2) order by stratum) filter (missing), 0) as below_missing,
+         coalesce(sum(power(open * (high - share), 2) order by stratum) filter (not missing), 0) as above,
+         coalesce(sum(power(open * (high - share), 2) order by stratum) filter (missing), 0) as above_missing
   from filled group by batch, error_type, category_id
 ), rated as (
   select s.* exclude (labels), a.labels::bigint as labels, a.labels + coalesce(m.errors, 0) as whole,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LEVEL = 0.95
-_COUNT = 0.75
+_COUNT = 2 / 3
 """Half a count is Jeffreys' interval, which held the truth too seldom where errors are rare; a whole one Clopper and
 Pearson's, which is wider than it need be. Chosen by benchmarks/rates.py on simulations of its own."""
 

@@ -114,10 +114,10 @@ weighed as (
   from rates r left join rates m on m.error_type = 'missing' and m.batch = r.batch
     and m.category_id is not distinct from r.category_id
 )
-select error_type, category_name, sum(whole * reviewed_rate) / sum(whole) as reviewed_rate,
-       greatest(sum(whole * reviewed_rate) - sqrt(sum(power(whole * (reviewed_rate - reviewed_low), 2))), 0) / sum(whole)
+select error_type, category_name, sum(whole * reviewed_rate order by batch) / sum(whole order by batch) as reviewed_rate,
+       greatest(sum(whole * reviewed_rate order by batch) - sqrt(sum(power(whole * (reviewed_rate - reviewed_low), 2) order by batch)), 0) / sum(whole order by batch)
          as reviewed_low,
-       least((sum(whole * reviewed_rate) + sqrt(sum(power(whole * (reviewed_high - reviewed_rate), 2)))) / sum(whole), 1)
+       least((sum(whole * reviewed_rate order by batch) + sqrt(sum(power(whole * (reviewed_high - reviewed_rate), 2) order by batch))) / sum(whole order by batch), 1)
          as reviewed_high,
        coalesce(sum(n_sampled) filter (reviewed_rate is not null), sum(n_sampled))::bigint as n_sampled,
        sum(reviewed_labels)::bigint as reviewed_labels

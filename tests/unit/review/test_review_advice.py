@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from fastapi.testclient import TestClient
-from helpers.published import publish, refresh
-from helpers.review_batch import document, predictions
-from review_tools import client_of, decide, decision, findings
+from review_tools import decide, decision, findings
 
 from label_quality.cli import cli
 from label_quality.review.advice import advice
 from label_quality.schema import ERROR_TYPES
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    refresh(publish(tmp_path, document(), predictions(), sample=100))
-    return tmp_path
-
-
-@pytest.fixture
-def client(root: Path) -> Iterator[TestClient]:
-    with client_of(root) as made:
-        yield made
-
-
-def test_the_type_whose_next_findings_hold_most_errors_comes_first(client: TestClient) -> None:
-    found = findings(client)
-    with client.app.state.published.view() as view:  # type: ignore[attr-defined]
+def test_the_type_whose_next_findings_hold_most_errors_comes_first(fresh: TestClient) -> None:
+    found = findings(fresh)
+    with fresh.app.state.published.view() as view:  # type: ignore[attr-defined]
         told = advice(view)["types"]
     assert {r["error_type"] for r in told} == set(ERROR_TYPES)
     shares = [r["expected_next"] / max(r["ahead"], 1) for r in told]
@@ -44,23 +29,23 @@ def test_the_type_whose_next_findings_hold_most_errors_comes_first(client: TestC
     assert not missing["time_to_stop"]
 
 
-def test_decisions_move_what_is_expected(client: TestClient) -> None:
-    first, second = findings(client, type="missing")
-    decide(client, decision(first, "reject"))
-    with client.app.state.published.view() as view:  # type: ignore[attr-defined]
+def test_decisions_move_what_is_expected(fresh: TestClient) -> None:
+    first, second = findings(fresh, type="missing")
+    decide(fresh, decision(first, "reject"))
+    with fresh.app.state.published.view() as view:  # type: ignore[attr-defined]
         row = next(r for r in advice(view)["types"] if r["error_type"] == "missing")
     assert (row["open"], row["last"], row["last_errors"]) == (1, 1, 0)
     assert row["expected_left"] == pytest.approx(second["p_error"] / (first["p_error"] + 1))
 
 
-def test_the_sample_says_how_many_errors_there_are(client: TestClient) -> None:
-    cards = client.get("/api/queue/page", params={"sample": "only", "limit": 100}).json()["sample"]
-    with client.app.state.published.view() as view:  # type: ignore[attr-defined]
+def test_the_sample_says_how_many_errors_there_are(fresh: TestClient) -> None:
+    cards = fresh.get("/api/queue/page", params={"sample": "only", "limit": 100}).json()["sample"]
+    with fresh.app.state.published.view() as view:  # type: ignore[attr-defined]
         before = advice(view)["sample"]
     assert (before["errors"], before["open"]) == (None, len(cards))
     one = next(c for c in cards if c["finding_id"] is None)
     decide(
-        client,
+        fresh,
         *[
             {"batch": c["batch"], "finding_id": c["finding_id"], "shown": c["content_hash"], "sample": c["draw"],
              "verdict": "relabel" if c is one else "reject",
@@ -68,7 +53,7 @@ def test_the_sample_says_how_many_errors_there_are(client: TestClient) -> None:
             for c in cards
         ],
     )  # fmt: skip
-    with client.app.state.published.view() as view:  # type: ignore[attr-defined]
+    with fresh.app.state.published.view() as view:  # type: ignore[attr-defined]
         after = advice(view, "batch-1")["sample"]
     assert (after["errors"], after["low"], after["high"]) == pytest.approx((1, 1, 1))
     assert (after["open"], after["drawn"]) == (0, len(cards))

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from fastapi.testclient import TestClient
-from helpers.published import publish, refresh
-from helpers.review_batch import document, predictions
-from review_tools import client_of, decide
+from helpers.review_batch import document
+from review_tools import decide
 
 Row = dict[str, Any]
-
-
-@pytest.fixture
-def sampled(tmp_path: Path) -> Iterator[TestClient]:
-    """The small batch, all of which is drawn."""
-    refresh(publish(tmp_path, document(), predictions(), sample=100))
-    with client_of(tmp_path) as made:
-        yield made
 
 
 def cards(client: TestClient, **asked: Any) -> list[Row]:
@@ -45,11 +33,9 @@ def summary(client: TestClient, **asked: Any) -> dict[str, Row]:
     return {r["error_type"]: r for r in rates}
 
 
-def test_every_label_and_every_suspected_missing_one_is_asked_about(sampled: TestClient) -> None:
-    found = cards(sampled)
+def test_every_label_and_every_suspected_missing_one_is_asked_about(fresh: TestClient) -> None:
+    found = cards(fresh)
     labels = [c for c in found if c["finding_id"] is None]
-    with duckdb.connect() as con:
-        assert con is not None
     assert [c["place"] for c in found] == list(range(1, len(found) + 1))
     assert {c["error_type"] for c in labels} == {"sample"}
     assert {c["error_type"] for c in found if c["finding_id"] is not None} == {"missing"}
@@ -57,70 +43,60 @@ def test_every_label_and_every_suspected_missing_one_is_asked_about(sampled: Tes
     assert all(c["p_error"] is None and c["suggested_fix"] is None for c in labels)
 
 
-def test_they_come_in_between_and_page_by_page(sampled: TestClient) -> None:
+def test_they_come_in_between_and_page_by_page(fresh: TestClient) -> None:
     asked = {"p_min": 0.05, "sample": "mixed"}
-    page = sampled.get("/api/queue/page", params=asked).json()
+    page = fresh.get("/api/queue/page", params=asked).json()
     assert len(page["groups"]) == 3
     assert [c["place"] for c in page["sample"]] == [1]
-    then = sampled.get("/api/queue/page", params={**asked, "sampled": 1}).json()
+    then = fresh.get("/api/queue/page", params={**asked, "sampled": 1}).json()
     assert [c["place"] for c in then["sample"]] == [2]
-    assert sampled.get("/api/queue/page", params={"p_min": 0.05}).json()["sample"] == []
-    few = sampled.get("/api/queue/page", params={"sample": "only", "limit": 2}).json()
+    assert fresh.get("/api/queue/page", params={"p_min": 0.05}).json()["sample"] == []
+    few = fresh.get("/api/queue/page", params={"sample": "only", "limit": 2}).json()
     assert (len(few["sample"]), few["more"], few["groups"]) == (2, True, [])
-    assert cards(sampled, batch="no such") == []
+    assert cards(fresh, batch="no such") == []
 
 
-def test_what_was_answered_is_not_asked_again_and_counted(sampled: TestClient) -> None:
-    first, second, *rest = cards(sampled)
-    assert decide(sampled, answer(first), answer(second, "unsure")).status_code == 200
-    assert [c["place"] for c in cards(sampled)] == [c["place"] for c in rest]
-    progress = sampled.get("/api/queue/progress", params={"p_min": 0}).json()
+def test_what_was_answered_is_not_asked_again_and_counted(fresh: TestClient) -> None:
+    first, second, *rest = cards(fresh)
+    assert decide(fresh, answer(first), answer(second, "unsure")).status_code == 200
+    assert [c["place"] for c in cards(fresh)] == [c["place"] for c in rest]
+    progress = fresh.get("/api/queue/progress", params={"p_min": 0}).json()
     assert progress["sample"] == {"drawn": len(rest) + 2, "open": len(rest)}
-    sampled.post("/api/decisions/undo", json={"author": "Ada"})
-    sampled.post("/api/decisions/undo", json={"author": "Ada"})
-    assert len(cards(sampled)) == len(rest) + 2
+    fresh.post("/api/decisions/undo", json={"author": "Ada"})
+    fresh.post("/api/decisions/undo", json={"author": "Ada"})
+    assert len(cards(fresh)) == len(rest) + 2
 
 
-def test_the_log_says_that_the_sample_asked(sampled: TestClient, tmp_path: Path) -> None:
-    found = cards(sampled)
+def test_the_log_says_that_the_sample_asked(fresh: TestClient) -> None:
+    found = cards(fresh)
     label = next(c for c in found if c["finding_id"] is None)
     fix = {"action": "change_class", "category_id": 2 if label["category_id"] == 1 else 1}
-    decide(sampled, answer(label, "accept", fix=fix))
-    with closing(sampled.app.state.published.log) as log:  # type: ignore[attr-defined]
+    decide(fresh, answer(label, "accept", fix=fix))
+    with closing(fresh.app.state.published.log) as log:  # type: ignore[attr-defined]
         (entry,) = log.entries().to_pylist()
     assert (entry["sample"], entry["error_type"], entry["finding_id"]) == (label["draw"], None, None)  # fmt: skip
     assert entry["annotation_id"] == int(label["annotation_id"])
 
 
-def test_what_the_sample_does_not_ask_is_refused(sampled: TestClient) -> None:
-    card = cards(sampled)[0]
-    assert decide(sampled, answer({**card, "draw": "another"})).status_code == 409
-    label = next(c for c in cards(sampled) if c["finding_id"] is None)
-    assert (
-        decide(sampled, answer(label, "accept")).status_code == 400
-    )  # without saying what is wrong
+def test_what_the_sample_does_not_ask_is_refused(fresh: TestClient) -> None:
+    card = cards(fresh)[0]
+    assert decide(fresh, answer({**card, "draw": "another"})).status_code == 409
+    label = next(c for c in cards(fresh) if c["finding_id"] is None)
+    assert decide(fresh, answer(label, "accept")).status_code == 400  # without saying what is wrong
 
 
-def test_the_summary_has_the_reviewed_rate_at_once(sampled: TestClient) -> None:
-    found = cards(sampled)
-    assert summary(sampled)["any"]["reviewed_rate"] is None
+def test_the_summary_has_the_reviewed_rate_at_once(fresh: TestClient) -> None:
+    found = cards(fresh)
+    assert summary(fresh)["any"]["reviewed_rate"] is None
     wrong = next(c for c in found if c["finding_id"] is None)
     decide(
-        sampled,
+        fresh,
         *[answer(c) for c in found if c is not wrong],
         answer(wrong, "accept", fix={"action": "remove"}),
     )
     labels = len([c for c in found if c["finding_id"] is None])
     for asked in ({}, {"batch": "batch-1"}):
-        rate = summary(sampled, **asked)["any"]
+        rate = summary(fresh, **asked)["any"]
         assert rate["reviewed_rate"] == pytest.approx(1 / labels)
         assert rate["reviewed_low"] == rate["reviewed_high"] == pytest.approx(1 / labels)
         assert (rate["n_sampled"], rate["reviewed_labels"]) == (len(found), labels)
-
-
-def test_without_a_sample_nothing_is_asked(tmp_path: Path) -> None:
-    publish(tmp_path, document(), predictions())
-    with client_of(tmp_path) as client:
-        assert cards(client) == []
-        progress = client.get("/api/queue/progress", params={"p_min": 0}).json()
-        assert progress["sample"] == {"drawn": 0, "open": 0}
