@@ -21,8 +21,10 @@ def test_intervals_hold_the_truth(made: Reviews, queue_from: float) -> None:
         found = measured(made, kind, rows)
         if found.rated < REVIEWS / 2:
             continue
-        # The share of 400 reviews has a standard deviation of 1.1 %.
-        assert 0.91 < found.coverage <= 0.995, kind
+        # The share of 400 reviews has a standard deviation of 1.1 %. Errors of one type are few: of two or three of them
+        # every interval that reaches to 0 holds the truth.
+        assert found.coverage > 0.91, kind
+        assert kind != "any" or found.coverage < 0.99
         there = ~np.isnan(rows["rate"])
         off = (rows["rate"] - made.truth[kind])[there]
         assert abs(off.mean()) < 4 * off.std() / np.sqrt(found.rated), kind
