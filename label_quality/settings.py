@@ -89,6 +89,21 @@ class Drift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("drift needs predecessors >= 0 and limits from 0 to 1")
 
 
+class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The random sample for review (docs/rates.md): `size` labels and suspected missing ones of each batch, 0 for none.
+
+    `share` of the cards of the queue are of the sample, 0 to 0.5; the same `seed` draws the same again.
+    """
+
+    size: int = 400
+    share: float = 0.05
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.size < 0 or not 0 <= self.share <= 0.5:
+            raise ValueError("sample needs size >= 0 and a share from 0 to 0.5")
+
+
 class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where failed runs and failed checks are reported: a URL that takes JSON by POST, "" for nowhere."""
 
@@ -168,6 +183,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     duckdb: DuckDB = DuckDB()
     image_header_threads: int = 8
     drift: Drift = Drift()
+    sample: Sample = Sample()
     webhook: Webhook = Webhook()
     sensor_interval_seconds: int = 30
     settle_seconds: float = 5.0

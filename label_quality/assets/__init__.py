@@ -16,6 +16,7 @@ from label_quality.assets.overall import overall
 from label_quality.assets.performance import outcomes
 from label_quality.assets.predictions import import_predictions, predictions, quarantine
 from label_quality.assets.publish import publish
+from label_quality.assets.review_sample import review_sample
 from label_quality.assets.reviews import OF_THE_LOG
 
 BATCH_ASSETS = [
@@ -30,6 +31,7 @@ BATCH_ASSETS = [
     prediction_metrics,
     finding_scores,
     findings,
+    review_sample,
     error_rates,
     drift,
     outcomes,

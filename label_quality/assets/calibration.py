@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from label_quality.assets.checks import judge_rates
+from label_quality.assets.checks import judge_rates, report
 from label_quality.assets.drift import judge_drift
+from label_quality.assets.findings import RATED
 from label_quality.assets.metadata import markdown_table, reliability_diagram, rounded
 from label_quality.assets.part import Part
+from label_quality.assets.reviews import add_reviewed
 from label_quality.assets.step import tell
 from label_quality.calibration import (
     build_tables,
@@ -131,7 +133,7 @@ class Calibrating:
         return {name: value for name, value in told.items() if value is not None}
 
 
-def judged_again(store: Store, batch: str) -> list[dg.AssetCheckResult]:
+def committed_checks(store: Store, batch: str) -> list[dg.AssetCheckResult]:
     """The checks of rates and drift of a batch by its committed tables."""
     with store.connect() as con:
         store.view(con, "error_rates", "drift", batches=[batch])
@@ -153,8 +155,9 @@ def _derive(store: Store, latest: Calibration | None, run: BatchRun) -> None:
         run.view(con, "finding_scores", "annotations", "categories", "models", "batches")
         build_findings(con, latest)
         run.write_sql(con, "findings", "select * from new_findings")
-        run.view(con, "findings")
+        run.view(con, *RATED)
         build_error_rates(con)
+        add_reviewed(con, store, run)
         run.write_sql(con, "error_rates", "select * from new_error_rates")
         earlier = store.predecessors(run.batch, limits.predecessors)
         run.view(con, *READS)
@@ -167,17 +170,7 @@ def _report(context: dg.AssetExecutionContext, store: Store, batch: str) -> None
     for table in _DERIVED:
         said = {"derived from": "the latest calibration, by refresh"}
         context.log_event(dg.AssetMaterialization(table, partition=batch, metadata=said))
-    for check in judged_again(store, batch):
-        context.instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(
-                asset_key=check.asset_key,  # type: ignore[arg-type]
-                check_name=str(check.check_name),
-                passed=check.passed,
-                metadata=check.metadata or {},
-                severity=check.severity,
-                description=check.description,
-            )
-        )
+    report(context, committed_checks(store, batch))
 
 
 def _nothing(_con: DuckDBPyConnection, _rows: int) -> Mapping[str, Any]:

@@ -5,13 +5,13 @@ Rates never block: bad labels are what this project is there to show. A rate tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from label_quality.assets.metadata import markdown_table, rounded
-from label_quality.rates import FORMULA
+from label_quality.rates import FORMULA, basis, judge
 from label_quality.schema import ERROR_TYPES
 from label_quality.settings import Limit, Limits
 
@@ -59,7 +59,8 @@ def rate_specs() -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(
             check_name(kind),
             asset="error_rates",
-            description=f"Estimated rate of {kind.replace('_', ' ')} errors against the limits of the settings.",
+            description=f"Rate of {kind.replace('_', ' ')} errors against the limits of the settings: ERROR when it is above the "
+            "error limit with 95 % confidence, WARN when it could be, or is estimated above the warn limit.",
         )
         for kind in (*ERROR_TYPES, "any")
     ]
@@ -161,7 +162,7 @@ def judge_rates(
 def _judge(
     batch: str, kind: str, overall: dict[str, object], rows: list[dict[str, object]], limit: Limit
 ) -> dg.AssetCheckResult:
-    rate = overall["rate"]
+    found = judge(overall, limit)
     words = f"{kind.replace('_', ' ')} errors" if kind != "any" else "label errors of any type"
     metadata: dict[str, Any] = {
         "batch": batch,
@@ -169,35 +170,37 @@ def _judge(
         "error above": limit.error,
         "formula": FORMULA,
     }
-    if not overall["judged"] or not isinstance(rate, float):
-        why = "there are no labels" if overall["judged"] else "there are no predictions to judge by"
+    if found.level == "not judged":
         return _result(
-            kind, False, dg.AssetCheckSeverity.WARN, f"{words}: not judged, {why}", metadata
+            kind, False, dg.AssetCheckSeverity.WARN, f"{words}: not judged, {found.why}", metadata
         )
-    severity = dg.AssetCheckSeverity.ERROR if rate > limit.error else dg.AssetCheckSeverity.WARN
     worst = sorted(
         (r for r in rows if r["category_id"] is not None and r["expected_errors"]),
         key=lambda r: -float(r["expected_errors"]),  # type: ignore[arg-type]
     )
     metadata |= {
-        "rate": rounded(rate),
-        "rate low": rounded(overall["rate_low"]),  # type: ignore[arg-type]
-        "rate high": rounded(overall["rate_high"]),  # type: ignore[arg-type]
+        "judged by": found.by,
+        "rate": rounded(found.rate),
+        "rate low": rounded(found.low),
+        "rate high": rounded(found.high),
+        "model's rate": rounded(overall["rate"]),  # type: ignore[arg-type]
+        "model's rate low": rounded(overall["rate_low"]),  # type: ignore[arg-type]
+        "model's rate high": rounded(overall["rate_high"]),  # type: ignore[arg-type]
         "expected errors": rounded(overall["expected_errors"], 1),  # type: ignore[arg-type]
         "labels": overall["labels"],
         "calibrated": overall["calibrated"],
+        "answers of the sample": overall["n_sampled"] or 0,
         "categories": markdown_table(
             ("category", "labels", "expected errors", "rate"),
             [(r["category_name"], r["labels"], r["expected_errors"], r["rate"]) for r in worst],
         ),
     }
     description = (
-        f"{words}: estimated at {rate:.1%} of the labels "
-        f"({overall['rate_low']:.1%} to {overall['rate_high']:.1%}, "
-        f"{'calibrated' if overall['calibrated'] else 'not calibrated'}); "
-        f"warns above {limit.warn:.1%}, error above {limit.error:.1%}"
+        f"{words}: {found.rate:.1%} of the labels ({found.low:.1%} to {found.high:.1%}), {found.why}; "
+        f"{basis(overall)}; warns above {limit.warn:.1%}, error above {limit.error:.1%}"
     )
-    return _result(kind, rate <= limit.warn, severity, description, metadata)
+    severity = dg.AssetCheckSeverity.ERROR if found.level == "error" else dg.AssetCheckSeverity.WARN
+    return _result(kind, found.level == "ok", severity, description, metadata)
 
 
 def _result(
@@ -215,3 +218,19 @@ def _result(
         description=description,
         metadata={k: v for k, v in metadata.items() if v is not None},
     )
+
+
+def report(context: dg.AssetExecutionContext, checks: Iterable[dg.AssetCheckResult]) -> None:
+    """Tell Dagster how checks come out now, outside of the run that made them first."""
+    for check in checks:
+        assert check.asset_key is not None and check.check_name is not None
+        context.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=check.asset_key,
+                check_name=check.check_name,
+                passed=check.passed,
+                severity=check.severity,
+                description=check.description,
+                metadata=check.metadata or {},
+            )
+        )

@@ -14,6 +14,7 @@ from label_quality.assets.checks import (
 from label_quality.assets.contact_sheet import contact_sheet
 from label_quality.assets.metadata import bars, markdown_table, picture, rounded
 from label_quality.assets.resources import StoreResource
+from label_quality.assets.reviews import add_reviewed
 from label_quality.assets.step import Step, step, table_spec
 from label_quality.findings import build_finding_scores, build_findings
 from label_quality.rates import FORMULA, build_error_rates
@@ -81,10 +82,14 @@ def findings(
         yield s.result("findings", rows, metadata | _review(s), [check])
 
 
+RATED = [
+    *("findings", "annotations", "categories", "models", "batches"),
+    *("review_sample", "review_strata"),
+]
+
+
 @dg.multi_asset(
-    specs=[
-        table_spec("error_rates", ["findings", "annotations", "categories", "models", "batches"])
-    ],
+    specs=[table_spec("error_rates", RATED)],
     check_specs=rate_specs(),
 )
 def error_rates(
@@ -92,8 +97,9 @@ def error_rates(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """How many label errors there are, by type and category, judged against the limits of the settings."""
     with step(context, store) as s:
-        s.run.view(s.con, "findings", "annotations", "categories", "models", "batches")
+        s.run.view(s.con, *RATED)
         build_error_rates(s.con)
+        add_reviewed(s.con, s.store, s.run)
         rows = s.run.write_sql(s.con, "error_rates", "select * from new_error_rates")
         table = s.con.sql("select * from new_error_rates").to_arrow_table().to_pylist()
         checks = list(judge_rates(s.batch, table, s.store.settings.limits))

@@ -14,7 +14,7 @@ from label_quality.assets.calibration import CALIBRATION, Calibrating
 from label_quality.assets.part import Part
 from label_quality.assets.parts import ACCOUNTS, PARTS
 from label_quality.assets.resources import StoreResource
-from label_quality.assets.reviews import observe_reviews
+from label_quality.assets.reviews import judged_again, observe_reviews
 from label_quality.assets.step import BESIDE_THE_DATABASE, one_sentence, table_spec, tell
 from label_quality.store.accounts import accounts_table
 
@@ -43,7 +43,8 @@ def overall(
         with opened.connect() as con:
             con.register(ACCOUNTS, accounts_table(opened.accounts()))
             first = calibrating if asked & CALIBRATION.tables.keys() else None
-            written = opened.write_overall(con, chosen, first).seconds
+            with judged_again(context, opened):
+                written = opened.write_overall(con, chosen, first).seconds
             batches = len(opened.batches())
             for timed in chosen:
                 seconds = {"seconds": timed.seconds}  # of the part: beside its first table alone

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from label_quality.assets.resources import BATCHES, StoreResource
-from label_quality.assets.reviews import OF_THE_LOG, observe_reviews
+from label_quality.assets.reviews import OF_THE_LOG, judged_again, observe_reviews
 from label_quality.assets.step import BESIDE_THE_DATABASE, CODE_VERSION, OWNERS, step
 from label_quality.schema import TABLES
 
@@ -26,7 +26,8 @@ def publish(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
         s.say("publishing")
         s.store.commit(s.batch, context.run.run_id)
         observe_reviews(context, s.store)
-        done = s.store.publish()
+        with judged_again(context, s.store):
+            done = s.store.publish()
         s.store.purge(s.batch)
         size = s.store.database.stat().st_size
         return dg.MaterializeResult(

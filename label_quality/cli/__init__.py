@@ -361,6 +361,17 @@ def status(root: Path | None, *, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--batch", default="", help="Only this batch. Default: all.")
+@_ROOT
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+def advice(batch: str, root: Path | None, *, as_json: bool) -> None:
+    """Say which findings to review next, how many errors are left, and when to stop."""
+    from label_quality.cli.advice import run_advice
+
+    sys.exit(run_advice(root, batch, as_json=as_json))
+
+
+@cli.command()
 @click.argument("old")
 @click.argument("new", required=False)
 @_ROOT

@@ -17,7 +17,7 @@ import dagster as dg
 import msgspec
 
 from label_quality.assets.alive import end_dead_runs
-from label_quality.assets.calibration import judged_again
+from label_quality.assets.calibration import committed_checks
 from label_quality.assets.resources import BATCHES
 from label_quality.assets.step import listeners
 from label_quality.cli.engines import kept_engines
@@ -127,7 +127,7 @@ def _judge_again(run: Run, settings: Settings, batch: str, refresh_id: str) -> N
     store = Store(settings.root_path, settings)
     manifest = store.manifest(batch)
     if manifest and manifest.run_id == refresh_id:
-        again = {(c.asset, c.name): c for c in map(_check, judged_again(store, batch))}
+        again = {(c.asset, c.name): c for c in map(_check, committed_checks(store, batch))}
         run.checks = [again.get((c.asset, c.name), c) for c in run.checks]
 
 

@@ -14,9 +14,9 @@ import msgspec
 from label_quality import __version__
 from label_quality.calibration.verdicts import rests_on
 from label_quality.cli.common import console as make_console
-from label_quality.rates import FORMULA
+from label_quality.rates import FORMULA, judge
 from label_quality.schema import ERROR_TYPES
-from label_quality.settings import review_link
+from label_quality.settings import Limit, review_link
 from label_quality.store import Reader
 
 if TYPE_CHECKING:
@@ -178,6 +178,7 @@ def print_summary(summary: Summary) -> None:
         "expected errors",
         "rate",
         "95 % interval",
+        "reviewed sample",
         "warn",
         "error",
     ):
@@ -188,27 +189,29 @@ def print_summary(summary: Summary) -> None:
     _print_rest(summary, console)
 
 
+_COLOURS = {"ok": "green", "warn": "yellow", "error": "red"}
+
+
 def _rate_cells(summary: Summary, kind: str) -> list[str]:
-    rate, limit = summary.rates[kind], summary.limits[kind]
+    rate, limit = summary.rates[kind], Limit(**summary.limits[kind])
     name = "any" if kind == "any" else kind.replace("_", " ")
-    limits = [f"{limit['warn']:.0%}", f"{limit['error']:.0%}"]
-    if not rate["judged"] or rate["rate"] is None:
-        return [name, "", "", "not judged", "", *limits]
-    colour = (
-        "red"
-        if rate["rate"] > limit["error"]
-        else "yellow"
-        if rate["rate"] > limit["warn"]
-        else "green"
-    )
-    return [
-        name,
-        f"{rate['findings']:,}",
-        f"{rate['expected_errors']:,.1f}",
-        f"[{colour}]{rate['rate']:.1%}[/]",
-        f"{rate['rate_low']:.1%} to {rate['rate_high']:.1%}",
-        *limits,
-    ]
+    found = judge(rate, limit)
+    colour = _COLOURS.get(found.level)
+    cells = ["", "", "not judged", ""]
+    if rate["judged"] and rate["rate"] is not None:
+        interval = f"{rate['rate_low']:.1%} to {rate['rate_high']:.1%}"
+        cells = [f"{rate['findings']:,}", f"{rate['expected_errors']:,.1f}", f"{rate['rate']:.1%}", interval]  # fmt: skip
+    reviewed = ""
+    if rate["reviewed_rate"] is not None:
+        reviewed = (
+            f"{found.rate:.1%} ({found.low:.1%} to {found.high:.1%}) of {rate['n_sampled']:,}"
+        )
+    # Coloured is what judges.
+    if found.by == "model":
+        cells[2] = f"[{colour}]{cells[2]}[/]"
+    elif found.by == "reviewed":
+        reviewed = f"[{colour}]{reviewed}[/]"
+    return [name, *cells, reviewed, f"{limit.warn:.0%}", f"{limit.error:.0%}"]
 
 
 def _print_rest(summary: Summary, console: Any) -> None:
@@ -221,6 +224,8 @@ def _print_rest(summary: Summary, console: Any) -> None:
             f"rate = {summary.formula}. p_error is not calibrated: rates rank batches and categories, "
             "they do not measure."
         )
+    if summary.rates["any"]["reviewed_rate"] is None:
+        console.print("No rate is measured yet: nobody has answered enough of the random sample (label-quality review).")  # fmt: skip
     if summary.worst_categories:
         worst = "; ".join(
             f"{escape(w['category_name'])} {w['expected_errors']:.1f} in {w['labels']:,}"

@@ -83,6 +83,7 @@ def _rates(rows: list[Row]) -> dict[str, Any]:
     judged = [r for r in rows if r["judged"] and r["rate"] is not None]
     return {
         "rates_chart": plots.rates(judged) if judged else "",
+        "reviewed": [r for r in rows if r["reviewed_rate"] is not None],
         "not_judged": sorted(
             r["error_type"].replace("_", " ")
             for r in rows

@@ -3,7 +3,9 @@
 Each published file gets, once, what the pages need beyond it, as tables of a database in memory beside it, ``live``:
 
 - queue: one row per finding, with what the queue filters and sorts by
+- sample: one row per label or finding of the random sample, in the order in which they are asked
 - verdicts, tags: what ``reviews.attach`` makes of the log, made again whenever the log has grown
+- reviewed, reviewed_overall: rates by the answers of the random sample, as publishing computes them
 - decided: one row per finding that somebody decided; tagged: one per finding (`row`) and tag of its image, label or prediction
 
 A publish while the server runs, and what somebody else decided, are seen by the next request.
@@ -19,7 +21,7 @@ from typing import Any
 
 import duckdb
 
-from label_quality.reviews import attach
+from label_quality.reviews import REVIEWED, attach, estimate_reviewed, reviewed_overall
 from label_quality.settings import Settings
 from label_quality.store import Reader, Store, StoreError
 
@@ -43,6 +45,10 @@ left join prediction_outcomes o on o.batch = f.batch and o.model = f.model and o
 """
 # Counting by what has few values is four times as fast when they are numbers inside.
 _FEW_VALUES = ("error_type", "batch", "model", "category", "outcome")
+_SAMPLE = """
+create or replace table live.sample as
+select batch, draw, image_id, annotation_id, finding_id, row_number() over (order by number, batch) as place from review_sample
+"""
 _STATE = """
 create or replace table live.state as
 select left(coalesce(md5(string_agg(batch || run_id || committed_at, '|' order by batch)), ''), 12) as generation,
@@ -53,12 +59,22 @@ _DECIDED = """
 create or replace table live.decided as
 with standing as (
   select batch, attached_finding_id as finding_id, arg_max(verdict, seq) as status, max(seq) as seq,
+         arg_max(coalesce(sample, ''), seq) <> '' as sampled,
          bool_or(disagreement) as disagreement,
          list({'author': author, 'verdict': verdict, 'seq': seq, 'at': "at", 'note': note, 'fix': fix} order by seq) as verdicts
   from live.verdicts where attached_finding_id is not null group by all
 )
 select q."row", s.* from standing s join live.queue q using (batch, finding_id)
 """
+_REVIEWED = f"""
+create or replace table live.reviewed as
+select e.batch, e.error_type, e.category_id, e.category_name, {", ".join(f"n.{c}" for c in REVIEWED)}
+from error_rates e join _reviewed n on n.batch = e.batch and n.error_type = e.error_type
+  and n.category_id is not distinct from e.category_id
+"""
+_REVIEWED_OVERALL = (
+    f"create or replace table live.reviewed_overall as {reviewed_overall('live.reviewed')}"
+)
 _TAGGED = """
 create or replace table live.tagged as
 select distinct q."row", t.tag
@@ -134,6 +150,10 @@ class Published:
             con.execute(f"create or replace table live.{table} as from _{table}")
             con.execute(f"drop table _{table}")
         con.execute(_DECIDED)
+        estimate_reviewed(con, "live.verdicts")
+        con.execute(_REVIEWED)
+        con.execute(_REVIEWED_OVERALL)
+        con.execute("drop table _reviewed")
         con.execute(_TAGGED)
         con.execute("update live.state set seq = ?", [seq])
         con.execute("commit")
@@ -162,6 +182,7 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> tuple[str, int]:
     con.execute(
         f"create or replace table live.queue as select * replace ({narrowed}) from live.queue"
     )
+    con.execute(_SAMPLE)
     con.execute(_STATE)
     state = _state(con)
     assert state is not None

@@ -20,7 +20,8 @@ COLUMNS = {
 }
 # Findings with what was decided on them: `status` is open until somebody has.
 SOURCE = """(
-  select q.*, coalesce(d.status, 'open') as status, coalesce(d.disagreement, false) as disagreement, d.seq
+  select q.*, coalesce(d.status, 'open') as status, coalesce(d.disagreement, false) as disagreement, d.seq,
+         coalesce(d.sampled, false) as sampled
   from live.queue q left join live.decided d using ("row")
 )"""
 _TAGGED = '"row" in (select "row" from live.tagged where list_contains(?, tag))'

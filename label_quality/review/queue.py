@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -15,9 +16,11 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from label_quality.rates import NEXT, WINDOW, errors_left, may_stop, most_errors
 from label_quality.review.answers import Database, Int64, Refused, answer
 from label_quality.review.database import Row, View
 from label_quality.review.filters import COLUMNS, SOURCE, Filters
+from label_quality.review.sample import label_cards, next_labels, sample_progress
 from label_quality.reviews import content_hash
 
 router = APIRouter()
@@ -28,8 +31,7 @@ _SORTS = {
     "area": "area",
     "iou": "coalesce(iou, -1)",
 }
-_LAST = 20  # verdicts that the yield is taken from
-_FEW = 2  # errors among them, at which it may be time to stop
+_IN_A_PAGE = 5  # cards of the sample in a page of findings, at most
 
 # All that the page knows of the findings of the CTE ``shown`` ("row" and what else is to come back). The large tables are
 # joined by one number each, which is several times as fast as by their keys; what came along is then sorted out.
@@ -52,7 +54,10 @@ _DETAILS = f"""
 
 
 class Page(Filters):
-    """A page: what is shown, in which order, from which place on (`after`, `before`: keys; `at`: batch/finding_id)."""
+    """A page: what is shown, in which order, from which place on (`after`, `before`: keys; `at`: batch/finding_id).
+
+    `sample`: whether cards of the random sample go with it, or nothing else; `sampled`: the place of the last one that was shown.
+    """
 
     sort: Literal["p_error", "confidence", "area", "iou"] = "p_error"
     order: Literal["desc", "asc"] = "desc"
@@ -61,6 +66,8 @@ class Page(Filters):
     after: str = ""
     before: str = ""
     at: str = ""
+    sample: Literal["none", "mixed", "only"] = "none"
+    sampled: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
@@ -88,16 +95,41 @@ def _key(text: str) -> Key:
 def page(asked: Annotated[Page, Query()], db: Database) -> Response:
     """Groups of findings from a place on: those of one image together, or each by itself.
 
-    `linked` is the finding that `at` names, by itself, where it is not among those that the filters show.
+    `linked` is the finding that `at` names, by itself, where it is not among those that the filters show. `sample` are cards
+    to mix in, each with its `place` and `draw`.
     """
     with db.view() as view:
+        if asked.sample == "only":
+            cards = sample_cards(view, asked.batch, asked.sampled, asked.limit + 1)
+            some, more = cards[: asked.limit], len(cards) > asked.limit
+            return answer({"groups": [], "more": more, "linked": None, "sample": some, "generation": view.generation})  # fmt: skip
         place = _place(view, asked)
         groups, more = _groups(view, asked, place)
         lost = asked.at and place[0] == "true"
         linked = find(view, *_split(asked.at)) if lost else None
+        shown = sum(len(g["findings"]) for g in groups)
+        mixed = min(math.ceil(shown * db.settings.sample.share), _IN_A_PAGE)
+        if asked.sample == "none" or asked.before or not mixed:
+            cards = []
+        else:
+            cards = sample_cards(view, asked.batch, asked.sampled, mixed)
         return answer(
-            {"groups": groups, "more": more, "linked": linked, "generation": view.generation}
-        )
+            {"groups": groups, "more": more, "linked": linked, "sample": cards, "generation": view.generation}
+        )  # fmt: skip
+
+
+def sample_cards(view: View, batches: list[str], after: int, limit: int) -> list[Row]:
+    """The next cards of the random sample: labels as they are, suspected missing ones as their findings."""
+    units = next_labels(view, batches, after, limit)
+    labels = label_cards(view, units)
+    keys = [(u["batch"], u["finding_id"]) for u in units if u["finding_id"] is not None]
+    findings = {(f["batch"], f["finding_id"]): f for f in (find_many(view, keys) if keys else [])}
+    cards = []
+    for unit in units:
+        card = labels.get((unit["batch"], unit["annotation_id"])) or findings.get((unit["batch"], unit["finding_id"]))  # fmt: skip
+        if card is not None:
+            cards.append({**card, "place": unit["place"], "draw": unit["draw"]})
+    return cards
 
 
 @router.get("/api/queue/finding")
@@ -213,7 +245,7 @@ def facets(asked: Annotated[Filters, Query()], db: Database) -> Response:
     with db.view() as view:
         counts = {**_facets(view, asked), "tag": _tag_facet(view, asked)}
         return answer(
-            {"facets": counts, "progress": _progress(view, asked), "generation": view.generation}
+            {"facets": counts, "progress": progress_of(view, asked), "generation": view.generation}
         )
 
 
@@ -221,7 +253,7 @@ def facets(asked: Annotated[Filters, Query()], db: Database) -> Response:
 def progress(asked: Annotated[Filters, Query()], db: Database) -> Response:
     """How far one is, and how many of the last decisions found an error, whatever their status."""
     with db.view() as view:
-        return answer(_progress(view, asked))
+        return answer(progress_of(view, asked))
 
 
 def _facets(view: View, asked: Filters) -> dict[str, list[Row]]:
@@ -263,18 +295,35 @@ def _tag_facet(view: View, asked: Filters) -> list[Row]:
     )
 
 
-def _progress(view: View, asked: Filters) -> dict[str, Any]:
+def progress_of(view: View, asked: Filters) -> dict[str, Any]:
+    """Counts by status; what the last decisions found, and what that says of the next ones and of what is left."""
     condition, values = asked.conditions(without="status")
     total = view.row(
         f"""with matching as (from {SOURCE} where {condition}),
-            last as (select status from matching where status in ('accept', 'relabel', 'reject') order by seq desc limit {_LAST})
+            judged as (select *, status in ('accept', 'relabel') as error from matching
+                       where status in ('accept', 'relabel', 'reject') and not sampled),
+            last as (select error from judged order by seq desc limit {WINDOW})
             select count(*) as findings, count(distinct picture) as images,
                    {", ".join(f"count(*) filter (status = '{s}') as {s}" for s in ("accept", "reject", "unsure", "relabel"))},
-                   coalesce(sum(p_error) filter (status = 'open'), 0) as expected_left,
-                   (select count(*) from last) as last, (select count(*) from last where status <> 'reject') as last_errors
+                   count(*) filter (status = 'open') as open,
+                   (select coalesce(sum(p_error), 0) from (
+                      select p_error from matching where status = 'open' order by p_error desc limit {NEXT})) as p_next,
+                   coalesce(sum(p_error) filter (status = 'open'), 0) as p_open,
+                   (select coalesce(sum(p_error), 0) from judged) as p_decided,
+                   (select count(*) from judged where error) as errors,
+                   (select count(*) from last) as last, (select count(*) from last where error) as last_errors
             from matching""",
         values,
     )
     assert total is not None
-    stop = total["last"] == _LAST and total["last_errors"] <= _FEW
-    return {**total, "time_to_stop": stop}
+    ahead = min(NEXT, total["open"])
+    most = most_errors(total["last_errors"], total["last"], ahead)
+    return {
+        **{k: v for k, v in total.items() if k not in ("p_open", "p_next", "p_decided", "errors")},
+        "expected_left": errors_left(total["p_open"], total["p_decided"], total["errors"]),
+        "expected_next": errors_left(total["p_next"], total["p_decided"], total["errors"]),
+        "ahead": ahead,
+        "most_errors": most,
+        "time_to_stop": bool(ahead and total["last"]) and may_stop(total["last_errors"], total["last"], ahead),
+        "sample": sample_progress(view, asked.batch),
+    }  # fmt: skip

@@ -190,7 +190,16 @@ def _rate_in_words(row: Row) -> str:
         said += f" ({row['rate_low']:.1%} to {row['rate_high']:.1%})"
     return (
         f"{said}<br>{row['expected_errors']:,.1f} errors expected in {row['labels']:,} labels, {row['findings']:,} findings"
-        f"<br>{row['reviewed']:,} reviewed, {row['accepted']:,} of them errors"
+        f"<br>{row['reviewed']:,} reviewed, {row['accepted']:,} of them errors{_sampled_in_words(row)}"
+    )
+
+
+def _sampled_in_words(row: Row) -> str:
+    if row["reviewed_rate"] is None:
+        return ""
+    return (
+        f"<br>by {row['n_sampled']:,} answers of the random sample {row['reviewed_rate']:.1%} "
+        f"({row['reviewed_low']:.1%} to {row['reviewed_high']:.1%})"
     )
 
 

@@ -1,6 +1,7 @@
 """What the Summary shows: how much there is, how many errors are estimated and reviewed, what is unusual, how values lie.
 
-Reads the published tables and what people have decided; the rates and outliers themselves were computed by the audit.
+Reads the published tables and what people have decided; the model's rates and outliers were computed by the audit, the reviewed
+rates are those that publishing would write now.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from label_quality.review.kept import once
 from label_quality.review.kinds import KEYS, Kind, MetricName, known_metric
 from label_quality.review.overview import Histogram, histogram_of
 from label_quality.review.shown import Shown, condition
+from label_quality.reviews import REVIEWED
 
 POINTS = 3_000
 """Points of a scatter plot: a sample that is the same each time."""
@@ -58,6 +60,8 @@ def rates(view: View, batch: str) -> list[Row]:
         if batch
         else read.rates(view.rows)
     )
+    reviewed = {r["error_type"]: r for r in _reviewed(view, batch) if r["category_name"] is None}
+    found = [row | _now(reviewed.get(row["error_type"])) for row in found]
     decided = {r["error_type"] or "any": r for r in view.rows(_REVIEWED, [batch]) if r["of_all"]}
     return [row | _decided(decided.get(row["error_type"])) for row in found]
 
@@ -74,6 +78,10 @@ def category_rates(view: View, batch: str, error_type: str) -> list[Row]:
             "select * from overall_error_rates where category_name is not null and error_type = ?",
             [error_type],
         )
+    reviewed = {
+        r["category_name"]: r for r in _reviewed(view, batch) if r["error_type"] == error_type
+    }
+    found = [row | _now(reviewed.get(row["category_name"])) for row in found]
     decided = {
         r["category_name"]: r
         for r in view.rows(_REVIEWED, [batch])
@@ -81,6 +89,17 @@ def category_rates(view: View, batch: str, error_type: str) -> list[Row]:
     }
     rows = [row | _decided(decided.get(row["category_name"])) for row in found if row["judged"]]
     return sorted(rows, key=lambda r: (-(r["expected_errors"] or 0), r["category_name"]))
+
+
+def _reviewed(view: View, batch: str) -> list[Row]:
+    """What was reviewed until now, by error_type and category_name: of one batch, or over all."""
+    if batch:
+        return view.rows("from live.reviewed where batch = ?", [batch])
+    return view.rows("from live.reviewed_overall")
+
+
+def _now(row: Row | None) -> Row:
+    return {name: row[name] if row else None for name in REVIEWED}
 
 
 def _decided(row: Row | None) -> Row:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from label_quality.review.answers import Database, Int64, Refused, answer, body_of
 from label_quality.review.database import Published, Row, View
 from label_quality.review.queue import find_many
+from label_quality.review.sample import is_drawn
 from label_quality.review.scenes import segmentations
 from label_quality.reviews import content_hash
 from label_quality.store.entries import Entry, Fix, FixAction, Verdict
@@ -41,7 +42,8 @@ class AskedFix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One verdict: on a finding, or, without one, on a label (annotation_id) or on an object that was drawn (neither).
 
-    `shown` is the content hash of the label as it was shown. Without a fix, accept takes the suggested one.
+    `shown` is the content hash of the label as it was shown. Without a fix, accept takes the suggested one. `sample` is the
+    draw of the random sample that asked for it, "" or None where a person chose what to judge.
     """
 
     batch: str
@@ -52,6 +54,7 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shown: str | None = None
     fix: AskedFix | None = None
     note: str | None = None
+    sample: str | None = None
 
 
 class Decisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,6 +135,9 @@ def _judged(view: View, decision: Decision, findings: dict[tuple[str, str], Row]
             raise Refused("An object that was drawn needs its image and a fix.")
     if found.get("annotation_id") is not None and decision.shown != found["content_hash"]:
         raise Refused("This label has changed since it was shown.", 409)
+    about = (decision.annotation_id, decision.finding_id)
+    if decision.sample and not is_drawn(view, decision.batch, decision.sample, *about):
+        raise Refused("The random sample was drawn anew and no longer asks about this.", 409)
     return found
 
 
@@ -218,6 +224,7 @@ def _entry(author: str, decision: Decision, about: Row, fix: Fix | None, models:
         verdict=decision.verdict,
         fix=fix,
         note=decision.note or None,
+        sample=decision.sample or None,
         models=models,
         **judged,
     )

@@ -7,6 +7,15 @@ from __future__ import annotations
 
 from label_quality.reviews.attach import attach
 from label_quality.reviews.content import content_hash
-from label_quality.reviews.publish import publish_reviews
+from label_quality.reviews.estimate import estimate_reviewed
+from label_quality.reviews.publish import REVIEWED, publish_reviews, reviewed_into, reviewed_overall
 
-__all__ = ["attach", "content_hash", "publish_reviews"]
+__all__ = [
+    "REVIEWED",
+    "attach",
+    "content_hash",
+    "estimate_reviewed",
+    "publish_reviews",
+    "reviewed_into",
+    "reviewed_overall",
+]

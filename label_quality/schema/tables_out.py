@@ -43,6 +43,7 @@ _SCORED = (
     Column("recall", "DOUBLE", "spurious: share of labels of this class and size that the models find", "", True),
     Column("confusion", "DOUBLE", "wrong_class: how often the model takes the labelled class for the suggested one", "", True),
 )
+_STRATUM = Column("stratum", "VARCHAR", "Type and score band of the strongest finding about the label, 'no finding' where there is none; missing ones by band")
 _RATES = (
     Column("error_type", "VARCHAR", "missing, wrong_class, inaccurate, duplicate, spurious, or any for all together"),
     Column("category_id", "BIGINT", "COCO id of the category; NULL for all together", "", True),
@@ -57,6 +58,11 @@ _RATES = (
     Column("judged", "BOOLEAN", "false where no predictions were there to judge by"),
     Column("calibrated", "BOOLEAN", "Whether p_error was calibrated; uncalibrated rates rank, they do not measure"),
     Column("n_reviewed", "BIGINT", "Labels, and for missing suspected objects, that a person has judged; counted when published"),
+    Column("reviewed_rate", "DOUBLE", "Rate by the random sample that people answered and what else they decided; computed when published, NULL below 30 answers", "", True),
+    Column("reviewed_low", "DOUBLE", "Lower end of its 95 % interval", "", True),
+    Column("reviewed_high", "DOUBLE", "Upper end of its 95 % interval", "", True),
+    Column("n_sampled", "BIGINT", "Answers of the random sample that reviewed_rate rests on; NULL before the first", "", True),
+    Column("reviewed_labels", "BIGINT", "Labels that reviewed_rate is about: of all batches together, those of batches with a reviewed rate", "", True),
 )
 
 OUTPUT_TABLES = (
@@ -131,6 +137,35 @@ OUTPUT_TABLES = (
             Column("judged", "BOOLEAN", "false for the first batch, and where either side has nothing to compare"),
             Column("drifted", "BOOLEAN", "Whether effect is above limit and p_value below the significance of the settings; NULL when not judged", "", True),
             Column("predecessors", "BIGINT", "Batches that it was compared with"),
+        ),
+        "findings",
+    ),
+    Table(
+        "review_strata",
+        "How many labels, and suspected missing ones, each stratum of the random sample for review has by category.",
+        (
+            BATCH,
+            _STRATUM,
+            Column("category_id", "BIGINT", "COCO id of the category: of the label; for missing, of the suggested object"),
+            Column("units", "BIGINT", "Labels of this stratum and category, crowds left out; for missing, findings"),
+        ),
+        "findings",
+    ),
+    Table(
+        "review_sample",
+        "Labels, and suspected missing ones, that were drawn at random for review, stratum by stratum; docs/rates.md says how.",
+        (
+            BATCH,
+            Column("draw", "VARCHAR", "Name of the draw: verdicts that answer it carry it in column sample"),
+            Column("number", "BIGINT", "Order in which they are asked, 1 for the first: every beginning of it is spread over all strata"),
+            _STRATUM,
+            IMAGE,
+            Column("annotation_id", "BIGINT", "COCO id of the label that is asked about; NULL for missing", "", True),
+            Column("finding_id", "VARCHAR", "Finding that is asked about; NULL for labels", "", True),
+            Column("category_id", "BIGINT", "Category of the label; for missing, of the suggested object"),
+            Column("units", "BIGINT", "Labels or findings of this stratum"),
+            Column("sampled", "BIGINT", "Of them drawn"),
+            Column("probability", "DOUBLE", "Probability with which each of them was drawn: sampled / units"),
         ),
         "findings",
     ),

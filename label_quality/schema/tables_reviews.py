@@ -30,6 +30,7 @@ _JUDGED = (
     Column("note", "VARCHAR", "What the reviewer wrote", "", True),
     Column("models", "VARCHAR[]", "Models whose predictions were shown", "", True),
     Column("rule_version", "VARCHAR", "Version of the rule that made the finding", "", True),
+    Column("sample", "VARCHAR", "Draw of the random sample that asked for this; NULL for what a person chose to judge", "", True),
 )
 
 REVIEW_LOG = Table(

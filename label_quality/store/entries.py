@@ -93,6 +93,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
     models: list[str] | None = None
     rule_version: str | None = None
+    sample: str | None = None
     kind: Kind | None = None
     model: str | None = None
     prediction_id: int | None = None

@@ -88,6 +88,7 @@ class ReviewLog:
             REVIEW_LOG.name, sa.MetaData(), *columns, sa.UniqueConstraint("undoes")
         )
         self._made = False
+        self._lacks: frozenset[str] = frozenset()
 
     @classmethod
     def below(cls, root: Path, url: str = "") -> ReviewLog:
@@ -138,7 +139,10 @@ class ReviewLog:
         with self._reading() as con:
             if con is None:
                 return REVIEW_LOG.arrow_schema().empty_table()
-            query = sa.select(self._table).where(self._table.c.seq > after)
+            shown = [
+                sa.null().label(c.name) if c.name in self._lacks else c for c in self._table.columns
+            ]
+            query = sa.select(*shown).where(self._table.c.seq > after)
             rows = con.execute(query.order_by(self._table.c.seq)).all()
         names = REVIEW_LOG.column_names
         columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
@@ -176,6 +180,7 @@ class ReviewLog:
             try:
                 if not self._made:
                     self._table.create(con, checkfirst=True)
+                    self._add_columns(con)
                     for statement in _APPEND_ONLY[con.dialect.name]:
                         con.exec_driver_sql(statement)
                 yield con
@@ -185,6 +190,12 @@ class ReviewLog:
             con.exec_driver_sql("COMMIT")
             self._made = True
 
+    def _add_columns(self, con: sa.Connection) -> None:
+        """A log that an older version began gets the columns that came since; its entries hold NULL in them."""
+        for name in _lacking(con, self._table):
+            kind = self._table.c[name].type.compile(con.dialect)
+            con.exec_driver_sql(f'ALTER TABLE {self._table.name} ADD COLUMN "{name}" {kind}')
+
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection | None]:
         """A connection, or None where nothing has been written yet: reading makes no file."""
@@ -193,8 +204,11 @@ class ReviewLog:
             yield None
             return
         with self._connected() as con:
-            self._made = self._made or sa.inspect(con).has_table(self._table.name)
-            yield con if self._made else None
+            there = self._made or sa.inspect(con).has_table(self._table.name)
+            # Reading changes nothing, so a log of an older version stays without its new columns until somebody decides.
+            self._lacks = _lacking(con, self._table) if there and not self._made else frozenset()
+            self._made = there and not self._lacks
+            yield con if there else None
 
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
@@ -205,6 +219,12 @@ class ReviewLog:
             where = self._url.render_as_string(hide_password=True)
             reason = getattr(error, "orig", None) or error
             raise StoreError(f"the review log at {where} cannot be used: {reason}") from error
+
+
+def _lacking(con: sa.Connection, table: sa.Table) -> frozenset[str]:
+    """The columns that the table in the database does not have yet."""
+    have = {c["name"] for c in sa.inspect(con).get_columns(table.name)}
+    return frozenset(c.name for c in table.columns) - have
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -102,7 +102,8 @@ WITH found AS (SELECT batch, count(*) AS findings FROM findings GROUP BY ALL),
 SELECT b.batch, b.file, b.images_kept AS images, b.annotations_kept AS labels, coalesce(a.models, 0) AS models,
        coalesce(a.predictions, 0)::BIGINT AS predictions, coalesce(q.quarantined, 0) AS quarantined,
        coalesce(f.findings, 0) AS findings, r.expected_errors, r.rate, r.rate_low, r.rate_high,
-       coalesce(r.judged, false) AS judged, coalesce(r.calibrated, false) AS calibrated
+       coalesce(r.judged, false) AS judged, coalesce(r.calibrated, false) AS calibrated,
+       r.reviewed_rate, r.reviewed_low, r.reviewed_high, r.n_sampled
 FROM batches b
 LEFT JOIN found f USING (batch)
 LEFT JOIN asked a USING (batch)

@@ -11,14 +11,20 @@ from helpers.published import publish, refresh
 from label_quality.demo import make_demo
 
 
-def demo_root(folder: Path) -> Path:
-    """The demo with its planted errors and simulated detectors."""
+def demo_root(folder: Path, sample: int = 0) -> Path:
+    """The demo with its planted errors and simulated detectors, and with a random sample of that size."""
     demo = make_demo(folder / "demo", images=24)
     document = json.loads(demo.annotations.read_text("utf-8"))
     predictions = {m: json.loads(f.read_text("utf-8")) for m, f in demo.predictions.items()}
     images = demo.images
     store = publish(
-        folder / "root", document, predictions, batch="demo", images=images, metrics=True
+        folder / "root",
+        document,
+        predictions,
+        batch="demo",
+        images=images,
+        metrics=True,
+        sample=sample,
     )
     refresh(store)
     return store.root

@@ -57,7 +57,7 @@ export class Strip {
   #item(finding) {
     const name = nameOf(finding);
     if (!this.made.has(name)) {
-      this.made.set(name, h("button", { type: "button", role: "option", tabindex: -1, title: `${words(finding.error_type)}, ${percent(finding.p_error)}`, onclick: () => this.ongo(name) },
+      this.made.set(name, h("button", { type: "button", role: "option", tabindex: -1, title: finding.draw ? "random sample" : `${words(finding.error_type)}, ${percent(finding.p_error)}`, onclick: () => this.ongo(name) },
         lazyCrop(finding, { captions: false })));
     }
     return this.made.get(name);
@@ -142,7 +142,8 @@ export class Grid {
       h("button", { type: "button", class: "picture", tabindex: -1, "aria-label": `Open: ${finding.reason}`,
         onclick: (e) => { if (e.shiftKey) this.selectTo(name); else if (e.ctrlKey || e.metaKey) this.select(name); else this.onopen(name); } }, lazyCrop(finding, { captions: true })),
       h("div", { class: "text" },
-        h("div", { class: "row" }, check, h("span", { class: `badge type ${finding.error_type}` }, words(finding.error_type)), h("span", { class: "numbers soft" }, percent(finding.p_error)), state),
+        h("div", { class: "row" }, check, h("span", { class: `badge type ${finding.error_type}` }, finding.error_type === "sample" ? "label" : words(finding.error_type)),
+          h("span", { class: "numbers soft" }, finding.draw ? "sample" : percent(finding.p_error)), state),
         h("p", { class: "small" }, finding.reason)));
     return { card, check, state };
   }

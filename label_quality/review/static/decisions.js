@@ -29,6 +29,7 @@ export class Decisions {
     const marks = things.map(({ finding }) => this.#mark(finding, verdict, who));
     const decisions = things.map(({ finding, fix }) => ({
       batch: finding.batch, finding_id: finding.finding_id, shown: finding.content_hash, verdict, fix, note: note || null,
+      ...(finding.draw ? { sample: finding.draw } : {}), ...(finding.finding_id === null ? { image_id: finding.image_id, annotation_id: finding.annotation_id } : {}),
     }));
     const before = Promise.allSettled(names.map((n) => this.queues.get(n)));
     const written = before.then(() => post("/api/decisions", { author: who, decisions })).finally(() => touch(things));

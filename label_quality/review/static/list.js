@@ -20,6 +20,7 @@ export class List {
     this.more = this.moreBefore = false;
     this.linked = false;
     this.loading = null;
+    this.sampled = 0; // place of the last card of the random sample
   }
 
   get current() {
@@ -34,7 +35,7 @@ export class List {
     this.#reset();
     this.generation = found.generation;
     this.more = found.more;
-    this.#append(found.groups, true);
+    this.#append(found.groups, true, found.sample);
     this.moreBefore = Boolean(at) && !found.linked && found.groups.length > 0;
     if (found.linked) {
       this.linked = true;
@@ -86,7 +87,7 @@ export class List {
   async #load(side, key) {
     if (this.loading) return;
     const asked = this.asked;
-    this.loading = get("/api/queue/page", { ...asked, [side]: key });
+    this.loading = get("/api/queue/page", { ...asked, sampled: this.sampled, ...(key === null ? {} : { [side]: key }) });
     try {
       const found = await this.loading;
       if (asked !== this.asked) return;
@@ -96,7 +97,7 @@ export class List {
       }
       if (side === "after") this.more = found.more;
       else this.moreBefore = found.more;
-      this.#append(found.groups, side === "after");
+      this.#append(found.groups, side === "after", found.sample);
     } catch {
       return; // asked for again when somebody moves on
     } finally {
@@ -105,23 +106,37 @@ export class List {
     this.onchange();
   }
 
-  #append(groups, atEnd) {
-    if (!groups.length) return;
+  #append(groups, atEnd, sample) {
     const have = new Set(this.findings.map(nameOf));
-    const added = groups.flatMap((g) => g.findings.map((f, k) => known(g, f, k))).filter((f) => !have.has(nameOf(f)));
+    const added = mixed(groups.flatMap((g) => g.findings.map((f, k) => known(g, f, k))), sample.map((f) => known({ findings: [f] }, f, 0)))
+      .filter((f) => !have.has(nameOf(f)) && have.add(nameOf(f)));
+    this.sampled = sample.at(-1)?.place ?? this.sampled;
     if (atEnd) {
       this.findings.push(...added);
-      this.last = groups.at(-1).key;
-      this.first ??= groups[0].key;
+      this.last = groups.at(-1)?.key ?? this.last;
+      this.first ??= groups[0]?.key ?? null;
     } else {
       this.findings.unshift(...added);
       this.index += added.length;
-      this.first = groups[0].key;
+      this.first = groups[0]?.key ?? this.first;
     }
   }
 }
 
-export const nameOf = (finding) => `${finding.batch}/${finding.finding_id}`;
+export const nameOf = (finding) => `${finding.batch}/${finding.finding_id ?? `label ${finding.annotation_id}`}`;
+
+/** Cards of the random sample spread evenly among findings, never inside a picture's, and none at the very beginning. */
+function mixed(findings, sample) {
+  if (!findings.length) return sample;
+  const out = [];
+  const every = findings.length / (sample.length + 1);
+  let next = 0;
+  findings.forEach((finding, k) => {
+    if (next < sample.length && k >= every * (next + 1) && finding.group.position === 0) out.push(sample[next++]);
+    out.push(finding);
+  });
+  return [...out, ...sample.slice(next)];
+}
 
 function known(group, finding, position) {
   finding.group = { size: group.findings.length, position };

@@ -32,6 +32,7 @@ export class Panel {
         this.#head(finding),
         h("p", { class: "reason" }, finding.reason),
         selected ? this.#selected(selected, about.draft) : null,
+        finding.error_type === "sample" && !selected ? h("p", { class: "small soft" }, "R where it is. Where it is not: C the right class, E the right box, M a mask of a prediction or Delete, then A; or L for relabelling.") : null,
         this.#fix(about),
         this.#actions(finding, selected),
         this.#history(finding),
@@ -42,8 +43,9 @@ export class Panel {
   #head(finding) {
     const { group } = finding;
     return h("div", { class: "panel-head" },
-      h("span", { class: `badge type ${finding.error_type}` }, words(finding.error_type)),
-      h("span", { class: "p numbers", title: finding.calibrated ? "Probability of an error" : "Score: not calibrated, it ranks and does not measure" },
+      h("span", { class: `badge type ${finding.error_type}` }, finding.error_type === "sample" ? "label" : words(finding.error_type)),
+      // Who answers a question of the sample is not told how sure the model is.
+      finding.draw ? h("span", { class: "badge", title: "Drawn at random: answers to such cards measure the error rate" }, "sample") : h("span", { class: "p numbers", title: finding.calibrated ? "Probability of an error" : "Score: not calibrated, it ranks and does not measure" },
         percent(finding.p_error)),
       ...verdictBadge(finding),
       group.size > 1 ? h("span", { class: "soft small" }, `${group.position + 1} of ${group.size} in this picture`) : null);
@@ -72,8 +74,10 @@ export class Panel {
 
   #actions(finding, selected) {
     if (selected) return null;
+    // Of a label itself nothing is suspected that one could accept or reject.
+    const asked = finding.error_type === "sample" ? { accept: "Wrong", reject: "Right" } : {};
     return h("div", { class: "actions" }, Object.entries(VERDICTS).map(([verdict, { title, key }]) =>
-      h("button", { type: "button", class: `verdict ${verdict}`, "aria-pressed": String(finding.status === verdict), onclick: () => this.run(verdict) }, title, h("kbd", {}, key))));
+      h("button", { type: "button", class: `verdict ${verdict}`, "aria-pressed": String(finding.status === verdict), onclick: () => this.run(verdict) }, asked[verdict] ?? title, h("kbd", {}, key))));
   }
 
   #history(finding) {

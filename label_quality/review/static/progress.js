@@ -26,8 +26,10 @@ export class ProgressBar {
       h("strong", {}, `${count(decided)} of ${count(findings)}`), " findings decided",
       h("span", { class: "soft" }, ` in ${count(images)} ${images === 1 ? "picture" : "pictures"}`),
       last ? h("span", { class: "yield" }, `${errors} of the last ${last} were errors`) : null,
-      left >= 0.5 ? h("span", { class: "soft left" }, `about ${count(left)} errors left`) : null].filter(Boolean));
+      left >= 0.5 ? h("span", { class: "soft left" }, `about ${count(left)} errors left`) : null,
+      progress.sample.drawn ? h("span", { class: "soft sampled", title: "Cards that were drawn at random: their answers measure the error rate, errors that nobody suspects included" },
+        `${count(progress.sample.drawn - progress.sample.open)} of ${count(progress.sample.drawn)} of the sample answered`) : null].filter(Boolean));
     this.hint.hidden = !progress.time_to_stop;
-    this.hint.textContent = `Only ${errors} of the last ${last} were errors. What is left under these filters is hardly worth the time: stop here, or look at another type.`;
+    this.hint.textContent = `${errors} of the last ${last} were errors: with 95 % confidence the next ${progress.ahead} hold at most ${progress.most_errors}. What is left under these filters is hardly worth the time: stop here, or look at another type.`;
   }
 }

@@ -15,9 +15,11 @@ import { chooseClass, chooseTag, askNote } from "./questions.js";
 
 const CUT = Number(document.getElementById("main").dataset.cut); // of the calibration
 const FILTERS = { type: [], status: ["open"], category: [], size: [], outcome: [], model: [], batch: [], tag: [], p_min: CUT, p_max: 1, confidence_min: 0, confidence_max: 1 };
-const state = new UrlState({ ...FILTERS, sort: "p_error", order: "desc", group: "image", view: "focus", at: "" });
+const state = new UrlState({ ...FILTERS, sort: "p_error", order: "desc", group: "image", view: "focus", sample: "mixed", at: "" });
 const filters = () => Object.fromEntries(Object.keys(FILTERS).map((name) => [name, state[name]]));
-const asked = () => ({ ...filters(), sort: state.sort, order: state.order, group: state.group });
+const asked = () => ({ ...filters(), sort: state.sort, order: state.order, group: state.group,
+  // Who looks for something is not asked about something else in between.
+  sample: state.sample === "mixed" && (state.sort !== "p_error" || state.order !== "desc" || String(state.status) !== "open") ? "none" : state.sample });
 
 let scene = null;
 let selected = null; // a label aside: {label, draft}
@@ -48,6 +50,8 @@ const sort = h("select", { "aria-label": "Sort", onchange: () => { const [by, or
   [["p_error desc", "Surest first"], ["p_error asc", "Least sure first"], ["confidence desc", "Confidence, highest first"], ["confidence asc", "Confidence, lowest first"],
     ["area desc", "Largest first"], ["area asc", "Smallest first"], ["iou asc", "IoU, lowest first"], ["iou desc", "IoU, highest first"]].map(([value, title]) => h("option", { value }, title)));
 const grouped = h("input", { type: "checkbox", onchange: () => change({ group: grouped.checked ? "image" : "none" }) });
+const sampling = h("select", { "aria-label": "Random sample", title: "Cards that were drawn at random, whose answers measure the error rate", onchange: () => change({ sample: sampling.value }) },
+  [["mixed", "With the sample"], ["none", "Without the sample"], ["only", "Sample only"]].map(([value, title]) => h("option", { value }, title)));
 const views = Object.fromEntries([["focus", "One by one"], ["grid", "Many"]].map(([name, title]) => [name, h("button", { type: "button", title: `${title} (g)`, onclick: () => setView(name) }, title)]));
 const bulk = h("div", { class: "bulk card", hidden: true });
 const place = h("div", { class: "place numbers soft small" });
@@ -60,7 +64,7 @@ document.getElementById("main").append(
     h("div", { class: "queue-tools" },
       h("button", { type: "button", class: "filters-button", onclick: () => side.classList.toggle("open") }, glyph("filter"), "Filters"),
       filterBar.chips, place,
-      h("label", { class: "check" }, grouped, "By picture"), sort, h("div", { class: "segmented" }, Object.values(views)))),
+      h("label", { class: "check" }, grouped, "By picture"), sampling, sort, h("div", { class: "segmented" }, Object.values(views)))),
   nothing, focus, grid.element, bulk);
 
 // What is loaded and shown -----------------------------------------------------------------------------------------
@@ -70,6 +74,7 @@ let loads = 0;
 async function load(at = "") {
   selected = null;
   sort.value = `${state.sort} ${state.order}`;
+  sampling.value = state.sample;
   grouped.checked = state.group === "image";
   grid.clear();
   strip.clear();
@@ -132,6 +137,7 @@ async function showPicture(finding) {
 
 /** What others decided meanwhile. */
 async function freshen(finding) {
+  if (finding.finding_id === null) return;
   const begun = performance.now();
   try {
     const now = await get("/api/queue/finding", { batch: finding.batch, finding_id: finding.finding_id });
@@ -212,6 +218,7 @@ function decide(verdict) {
   if (selected) return verdict === "accept" ? applySelected() : toast("This is about the selected label: A applies, Esc goes back.");
   const mine = draftOf(finding);
   const fix = verdict === "accept" && mine.changed ? fixOf(mine, finding) : null;
+  if (verdict === "accept" && !mine.changed && finding.finding_id === null) return toast("Say what is wrong first: class (C), box (E), mask (M) or Delete; L sends it to relabelling.", { wrong: true });
   if (verdict === "accept" && mine.changed && !fix) return toast("Nothing is changed by this fix: reject the finding instead.", { wrong: true });
   decisions.decide(finding, verdict, fix, finding.note);
   if (list.index + 1 < list.findings.length) go(list.index + 1);
@@ -244,7 +251,7 @@ function gone(finding) {
 async function undo() {
   try {
     const finding = await decisions.undo();
-    const index = finding?.finding_id ? list.find(nameOf(finding)) : -1;
+    const index = finding?.finding_id || finding?.draw ? list.find(nameOf(finding)) : -1;
     if (index >= 0) {
       if (state.view === "focus") go(index);
       freshen(list.findings[index]);
@@ -386,6 +393,7 @@ async function tag(kindOfPicture) {
 async function freshenTags() {
   const finding = list.current;
   finding.touched = performance.now();
+  if (finding.finding_id === null) return countSoon();
   const now = await get("/api/queue/finding", { batch: finding.batch, finding_id: finding.finding_id });
   finding.tags = now.tags;
   showMarks();

@@ -107,7 +107,9 @@ async function showErrors() {
   batch.value = found.batches.length > 1 ? of : "";
   type.value = error;
   tiles.replaceChildren(
-    tile(all?.rate === null || !all?.judged ? "not judged" : percent(all.rate, 1), "estimated errors", { detail: all?.judged && all.rate !== null ? `${percent(all.rate_low, 1)} to ${percent(all.rate_high, 1)} of labels` : "needs predictions", href: `/?${only}` }),
+    (all?.reviewed_rate ?? null) !== null
+      ? tile(percent(all.reviewed_rate, 1), "errors, by the random sample", { detail: `${percent(all.reviewed_low, 1)} to ${percent(all.reviewed_high, 1)} of labels, ${count(all.n_sampled)} answers`, href: `/?${queryOf({ batch: batches(), sample: "only" })}` })
+      : tile(all?.rate === null || !all?.judged ? "not judged" : percent(all.rate, 1), "estimated errors", { detail: all?.judged && all.rate !== null ? `${percent(all.rate_low, 1)} to ${percent(all.rate_high, 1)} of labels` : "needs predictions", href: `/?${only}` }),
     tile(count(totals.findings), "findings", { detail: `${count(all?.reviewed ?? 0)} reviewed, ${count(all?.accepted ?? 0)} errors`, href: `/?${queryOf({ batch: batches(), p_min: 0 })}` }),
     tile(count(totals.images), "images", { detail: totals.median_width ? `median ${totals.median_width} × ${totals.median_height} px` : "", href: explore("image") }),
     tile(count(totals.labels), "labels", { detail: `${count(totals.categories)} categories`, href: explore("annotation") }),
@@ -124,14 +126,20 @@ async function showErrors() {
   await Promise.all([rates.show(found.rates_figure), categories.show(found.categories_figure)]);
 }
 
+function bySample(r) {
+  if (r.reviewed_rate === null) return r.n_sampled ? `${count(r.n_sampled)} answers: too few` : "–";
+  return h("span", { title: "Rate by answers to cards that were drawn at random, with its 95 % interval" },
+    `${percent(r.reviewed_rate, 1)}, ${percent(r.reviewed_low, 1)} to ${percent(r.reviewed_high, 1)}`, h("br"), h("span", { class: "soft" }, `${count(r.n_sampled)} answers`));
+}
+
 /** Estimates beside what people have found. */
 function reviewedRows(rows) {
   const known = rows.filter((r) => r.judged).sort((a, b) => (a.error_type === "any") - (b.error_type === "any") || b.expected_errors - a.expected_errors);
   return h("table", { class: "small" },
-    h("thead", {}, h("tr", {}, ["Type", "Expected errors", "Findings", "Reviewed", "Of them errors"].map((t) => h("th", {}, t)))),
+    h("thead", {}, h("tr", {}, ["Type", "Expected", "Findings", "Reviewed", "Errors", "By the sample"].map((t) => h("th", {}, t)))),
     h("tbody", {}, known.map((r) => h("tr", {},
       h("td", {}, h("a", { href: `/?${queryOf({ type: r.error_type === "any" ? "" : r.error_type, batch: batches() })}` }, r.error_type === "any" ? "all together" : words(r.error_type))),
-      [r.expected_errors.toLocaleString("en-US", { maximumFractionDigits: 1, minimumFractionDigits: 1 }), count(r.findings), count(r.reviewed), r.reviewed ? `${count(r.accepted)} (${percent(r.accepted / r.reviewed)})` : "–"].map((c) => h("td", { class: "numbers" }, c))))));
+      [r.expected_errors.toLocaleString("en-US", { maximumFractionDigits: 1, minimumFractionDigits: 1 }), count(r.findings), count(r.reviewed), r.reviewed ? `${count(r.accepted)} (${percent(r.accepted / r.reviewed)})` : "–", bySample(r)].map((c) => h("td", { class: "numbers" }, c))))));
 }
 
 function batchRows(rows) {

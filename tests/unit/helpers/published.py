@@ -18,8 +18,9 @@ from PIL import Image
 from label_quality.metrics.build import build_image_and_annotation_metrics, build_prediction_metrics
 from label_quality.outliers import build_outliers
 from label_quality.performance import build_outcomes, build_performance, build_relations
-from label_quality.rates import OVERALL_ERROR_RATES
+from label_quality.rates import OVERALL_ERROR_RATES, draw_sample
 from label_quality.registry import KINDS
+from label_quality.settings import Sample
 from label_quality.store import Store
 
 Record = dict[str, Any]
@@ -37,6 +38,8 @@ _TABLES = (
     "prediction_outcomes",
     "label_outcomes",
     "findings",
+    "review_strata",
+    "review_sample",
     "error_rates",
 )
 
@@ -50,10 +53,11 @@ def publish(
     images: Path | None = None,
     run: str = "run-1",
     metrics: bool = False,
+    sample: int = 0,
 ) -> Store:
     """Audit `document` (images, annotations, categories as COCO has them) and publish it below `root`.
 
-    `images` is the folder of the pictures; image records may say file_state, which is "ok" otherwise.
+    `sample` is the size of the random sample; `images` is the folder of the pictures; image records may say file_state, which is "ok" otherwise.
     """
     known = ("id", "width", "height", "file_name", "file_state", "exif_orientation")
     records = [
@@ -63,7 +67,8 @@ def publish(
         batches.database(records, document["annotations"], predictions, document["categories"])
     )
     build_outcomes(con)
-    for table in ("prediction_outcomes", "label_outcomes"):
+    draw_sample(con, Sample(size=sample))
+    for table in ("prediction_outcomes", "label_outcomes", "review_strata", "review_sample"):
         con.execute(f"insert into {table} by name select * from new_{table}")
     tables = list(_TABLES)
     if metrics:

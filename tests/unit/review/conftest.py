@@ -15,11 +15,11 @@ from review_tools import client_of
 
 @pytest.fixture(scope="session")
 def published_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small batch; nobody decides in it."""
+    """The small batch, all of which is in the random sample; nobody decides in it."""
     folder = tmp_path_factory.mktemp("review")
     made = document()
     images = pictures(folder / "images", [i["file_name"] for i in made["images"]])
-    publish(folder / "root", made, predictions(), images=images)
+    publish(folder / "root", made, predictions(), images=images, sample=100)
     return folder / "root"
 
 

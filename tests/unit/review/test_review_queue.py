@@ -11,6 +11,8 @@ from helpers.published import publish
 from helpers.review_batch import LARGE_ID, document, predictions
 from review_tools import client_of, decide, decision, findings
 
+from label_quality.rates import most_errors
+
 ALL = {"p_min": 0.05}
 
 
@@ -144,29 +146,36 @@ def test_progress_and_yield(fresh: TestClient) -> None:
         "findings": 4, "accept": 1, "reject": 1, "unsure": 1, "relabel": 0,
     }  # fmt: skip
     assert (progress["last"], progress["last_errors"]) == (2, 1)
-    assert progress["expected_left"] == pytest.approx(found[3]["p_error"])
+    # One error where p_error promised as many as it sums up to, and one more of both: so right was it until now.
+    right = (1 + 1) / (found[0]["p_error"] + found[1]["p_error"] + 1)
+    assert progress["expected_left"] == pytest.approx(found[3]["p_error"] * right)
     assert not progress["time_to_stop"]
 
 
-def test_when_the_last_twenty_hardly_held_an_error_it_may_be_time_to_stop(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("errors", "stop"), [(0, True), (2, False)])
+def test_it_is_time_to_stop_when_the_next_hardly_hold_an_error(
+    tmp_path: Path, errors: int, stop: bool
+) -> None:
     made, seen = document(), predictions()
     missing = [
         {"image_id": k, "category_id": 1, "bbox": [5.0, 5 + 12.0 * n, 10, 10], "score": 0.8}
         for k in range(1, 9)
-        for n in range(3)
+        for n in range(6)
     ]
     seen["model"] = seen["model"] + missing
     publish(tmp_path, made, seen)
     with client_of(tmp_path) as client:
-        found = findings(client, type="missing", group="none")
-        assert len(found) >= 20
+        found = findings(client, type="missing", group="none", limit=100)
+        assert len(found) >= 40
         decide(
             client,
-            *[decision(f, "reject") for f in found[:18]],
-            *[decision(f) for f in found[18:20]],
+            *[decision(f) for f in found[:errors]],
+            *[decision(f, "reject") for f in found[errors:20]],
         )
         progress = client.get("/api/queue/progress", params={**ALL, "type": "missing"}).json()
-    assert (progress["last"], progress["last_errors"], progress["time_to_stop"]) == (20, 2, True)
+    assert (progress["last"], progress["last_errors"], progress["ahead"]) == (20, errors, 20)
+    assert progress["most_errors"] == most_errors(errors, 20)
+    assert progress["time_to_stop"] == stop
 
 
 def test_a_publish_is_seen_by_the_next_request(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from label_quality.store import Published, Store, StoreError
 from label_quality.store.entries import Entry
 
 OVERALL = """SELECT error_type, category_name, labels, findings, expected_errors, expected_missing, rate, rate_low,
-    rate_high, judged, calibrated, n_reviewed FROM error_rates"""
+    rate_high, judged, calibrated, n_reviewed, reviewed_rate, reviewed_low, reviewed_high, n_sampled, reviewed_labels
+    FROM error_rates"""
 LABEL: dict[str, Any] = {"image_id": 1, "annotation_id": 1, "error_type": "wrong_class"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,27 @@ def test_it_lies_in_the_root_whatever_that_is_called(tmp_path: Path) -> None:
     log.add([tag()])
     assert ReviewLog.below(root).last() == 1
     assert (root / "reviews.db").is_file()
+
+
+def test_a_log_of_an_older_version_is_read_and_goes_on(log: ReviewLog, url: str) -> None:
+    """It has no column `sample`: reading leaves it so, the next entry adds it, and no entry is lost."""
+    log.add([verdict(note="before")])
+    engine = sa.create_engine(log._url)
+    with engine.begin() as con:
+        con.exec_driver_sql("ALTER TABLE review_log DROP COLUMN sample")
+    with closing(ReviewLog(url)) as reader:
+        assert [(e["note"], e["sample"]) for e in reader.entries().to_pylist()] == [("before", None)]  # fmt: skip
+        assert reader.last() == 1
+        names = {c["name"] for c in sa.inspect(engine).get_columns("review_log")}
+        assert "sample" not in names
+        reader.add([verdict(sample="draw")])
+        assert [e["sample"] for e in reader.entries().to_pylist()] == [None, "draw"]
+    with closing(ReviewLog(url)) as again:
+        assert again.entries().num_rows == 2
+        again.undo(2, "ann")
+    with pytest.raises(sa.exc.DatabaseError, match="append-only"), engine.begin() as con:
+        con.exec_driver_sql("DELETE FROM review_log")
+    engine.dispose()
 
 
 def test_an_undo_is_an_entry(log: ReviewLog) -> None:

@@ -1,8 +1,8 @@
-"""How many label errors there are: expected errors / (labels + expected missing), with an interval.
+"""The model's estimate of how many label errors there are: expected errors / (labels + expected missing), with an interval.
 
 The interval is the model's own: it takes p_error for right and the errors for independent (Poisson binomial, normal
 approximation). While p_error is uncalibrated the rates rank batches and categories; they do not measure. Types that need
-predictions are not judged where there are none.
+predictions are not judged where there are none. What people's verdicts give stands beside it: ``reviews.estimate``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Z = 1.959963984540054
 
 
 def build_error_rates(con: DuckDBPyConnection) -> None:
-    """Fill the temporary table ``new_error_rates`` (schema of ``error_rates``).
+    """Fill the temporary table ``new_error_rates`` (schema of ``error_rates``), what was reviewed left NULL.
 
     Args:
         con: shows ``findings``, ``annotations``, ``categories`` and ``models`` of one batch.
@@ -65,14 +65,17 @@ def build_error_rates(con: DuckDBPyConnection) -> None:
                  end as rate_low,
                case when judged then least((expected + {_Z} * sqrt(variance)) / nullif(labels + missing, 0), 1)
                  end as rate_high,
-               judged, calibrated, cast(0 as bigint) as n_reviewed
+               judged, calibrated, cast(0 as bigint) as n_reviewed,
+               cast(null as double) as reviewed_rate, cast(null as double) as reviewed_low,
+               cast(null as double) as reviewed_high, cast(null as bigint) as n_sampled,
+               cast(null as bigint) as reviewed_labels
         from counted
         """
     )
 
 
 # Expected errors of independent batches add up; so do their variances, taken back from the upper half of each interval:
-# the lower one is cut at 0 wherever errors are rare.
+# the lower one is cut at 0 wherever errors are rare. What was reviewed is added up when it is published.
 OVERALL_ERROR_RATES = """
 with summed as (
   select error_type, category_name, sum(labels)::bigint as labels, sum(findings)::bigint as findings,
@@ -88,7 +91,9 @@ select p.error_type, p.category_name, coalesce(labels, 0) as labels, findings, e
        greatest(expected_errors - half_width, 0) / nullif(labels + expected_missing, 0) as rate_low,
        least((expected_errors + half_width) / nullif(labels + expected_missing, 0), 1) as rate_high,
        coalesce(judged, false) as judged, coalesce(calibrated, false) as calibrated,
-       coalesce(n_reviewed, 0) as n_reviewed
+       coalesce(n_reviewed, 0) as n_reviewed, cast(null as double) as reviewed_rate,
+       cast(null as double) as reviewed_low, cast(null as double) as reviewed_high,
+       cast(null as bigint) as n_sampled, cast(null as bigint) as reviewed_labels
 from places p left join summed s on s.error_type = p.error_type
   and s.category_name is not distinct from p.category_name
 """
