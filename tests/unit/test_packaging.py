@@ -20,7 +20,7 @@ import yaml
 import label_quality
 
 PROJECT = Path(__file__).resolve().parents[2]
-WORDS = "audit infer download convert split diff status review export demo ui sql report rebuild"
+WORDS = "audit infer download convert selftest split diff status review export demo ui sql report rebuild"
 COMMANDS = WORDS.split()
 # Each costs a tenth of a second or more, and none is needed to say what the words of the command are.
 HEAVY = {"dagster", "duckdb", "numpy", "pandas", "pyarrow", "PIL", "pycocotools", "scipy", "torch"}
