@@ -42,7 +42,8 @@ def twice(tmp_path_factory: pytest.TempPathFactory, large: Demo, home: Path) -> 
     root.mkdir()
     (root / "label_quality.toml").write_text(NO_LIMITS)
     document = json.loads(large.annotations.read_text("utf-8"))
-    document["annotations"] = document["annotations"][::2]  # half of the labels are missing
+    kept = [a for k, a in enumerate(document["annotations"]) if k % 8]  # an eighth is missing
+    document["annotations"] = kept
     worse = folder / "worse.json"
     worse.write_text(json.dumps(document), "utf-8")
     found = Twice(root, [], [], [])
@@ -108,7 +109,7 @@ def test_rates_and_drift_follow(twice: Twice) -> None:
             "select batch, rate from error_rates where error_type = 'missing' and category_id is null",
         )
     )
-    assert rates["worse"] > 3 * rates["good"]
+    assert rates["worse"] > 2 * rates["good"]
     ((value, before),) = query(
         twice.database,
         "select value, before from drift where batch = 'worse' and measure = 'error_rate' and error_type = 'missing'",
