@@ -42,7 +42,8 @@ def twice(tmp_path_factory: pytest.TempPathFactory, large: Demo, home: Path) -> 
     root.mkdir()
     (root / "label_quality.toml").write_text(NO_LIMITS)
     document = json.loads(large.annotations.read_text("utf-8"))
-    document["annotations"] = document["annotations"][::2]  # half of the labels are missing
+    kept = [a for k, a in enumerate(document["annotations"]) if k % 8]  # an eighth is missing
+    document["annotations"] = kept
     worse = folder / "worse.json"
     worse.write_text(json.dumps(document), "utf-8")
     found = Twice(root, [], [], [])
