@@ -29,9 +29,6 @@ def main() -> None:
     parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
     parser.add_argument("--quick", action="store_true", help="10 % and one mix only")
     parser.add_argument("--half", choices=("choose", "report", "all"), default="report")
-    parser.add_argument(
-        "--cut", type=float, default=0.5, help="p_error from which labels count as flagged"
-    )
     parser.add_argument("--peers-python", help="interpreter with benchmarks/requirements.txt")
     parser.add_argument("--no-page", action="store_true", help="print only")
     asked = parser.parse_args()
@@ -41,11 +38,11 @@ def main() -> None:
         kept[name] = unit.run_all(
             name,
             range(asked.seeds),
-            unit.Options(asked.half, asked.quick, asked.cut, asked.peers_python),
+            unit.Options(asked.half, asked.quick, asked.peers_python),
             asked.objectlab_seeds if name in asked.objectlab_datasets else 0,
         )
     results = judge({n: [unit.load(p) for p in paths] for n, paths in kept.items()})
-    results |= {"half": asked.half, "quick": asked.quick, "cut": asked.cut}
+    results |= {"half": asked.half, "quick": asked.quick}
     results["titles"] = {n: f.title for n, f in known().items()}
     print(page.bars(results))
     if not asked.no_page:

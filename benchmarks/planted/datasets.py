@@ -99,6 +99,14 @@ def load(name: str) -> Dataset:
     _create(con, "predictions", _joined(rows, "imported_predictions"))
     _create(con, "prediction_masks", _joined(masks, "imported_prediction_masks"))
     con.execute(TABLES["label_probes"].ddl())
+    con.execute(TABLES["models"].ddl())
+    for model, file in files.predictions.items():
+        kept = f"(select count(*) from predictions where model = '{model}')"
+        con.execute(
+            f"""insert into models by name select '{name}' as batch, '{model}' as model, '{file.name}' as file, '' as sha256,
+                false as simulated, false as saw_labels, {kept} as predictions_read, {kept} as predictions_kept,
+                0 as predictions_quarantined, '' as reader"""
+        )
     for build, table in (
         (build_overlaps, "prediction_overlaps"),
         (build_pairs, "annotation_pairs"),

@@ -58,7 +58,7 @@ def page(results: Result) -> str:
         _table(("dataset", "bar", "", "measured"), [_judged(b) for b in results["bars"]]),
     ]
     for name, told_of in results["datasets"].items():
-        parts += _dataset(results["titles"][name], told_of, results["cut"])
+        parts += _dataset(results["titles"][name], told_of)
     parts += [_PICTURES, _LIMITS]
     return "\n".join(parts)
 
@@ -80,7 +80,7 @@ stand among the first findings. Spurious labels are planted where no label is, s
 """
 
 
-def _dataset(title: str, told: Result, cut: float) -> list[str]:
+def _dataset(title: str, told: Result) -> list[str]:
     parts = [f"## {title}\n"]
     for kind in ERROR_TYPES:
         if told["types"].get(kind):
@@ -88,7 +88,7 @@ def _dataset(title: str, told: Result, cut: float) -> list[str]:
     parts += ["### AP by shape\n", _shapes(told["shapes"])]
     parts += ["### All shapes mixed at 5 %: AP by type\n", _mixed(told["mixed"])]
     parts += ["### Images with any error\n", _images(told["images"])]
-    parts += ["### What must not fire\n", _controls(told["controls"], cut)]
+    parts += ["### What must not fire\n", _controls(told["controls"])]
     if told["controls"]["confusion"]:
         parts += [
             "### Planted type (rows) and type named (columns), mixed at 10 %\n",
@@ -152,18 +152,22 @@ def _images(images: dict[str, dict[str, Result]]) -> str:
     )
 
 
-def _controls(control: Result, cut: float) -> str:
+def _controls(control: Result) -> str:
     def share(part: str, whole: str) -> str:
         return f"{control[part]} of {control[whole]} ({control[part] / max(control[whole], 1):.1%})"
 
+    cut = control["cut"]
     rows = [
-        (f"labels with a finding of p_error >= {cut:g}", share("flagged", "labels")),
+        (
+            f"labels with a finding of calibrated p_error >= {cut:.2f} (the default cut)",
+            share("flagged", "labels"),
+        ),
         ("of those below 32² px", share("small_flagged", "small")),
         (
             "of those of which 30 % lie in another label's box",
             share("occluded_flagged", "occluded"),
         ),
-        (f"missing findings of p_error >= {cut:g}", str(control["missing_flagged"])),
+        (f"missing findings of p_error >= {cut:.2f}", str(control["missing_flagged"])),
         ("missing findings within a crowd of their category", str(control["missing_in_crowds"])),
         ("findings about a crowd", str(control["findings_on_crowds"])),
     ]

@@ -24,6 +24,7 @@ _CODE = (
     "label_quality/findings",
     "label_quality/matching",
     "label_quality/planting",
+    "label_quality/calibration",
     "benchmarks/planted",
 )
 _AFTERWARDS = ("judging.py", "page.py", "__init__.py")
@@ -37,7 +38,6 @@ class Options:
 
     half: str
     quick: bool
-    cut: float
     peers_python: str | None
 
 
@@ -61,7 +61,7 @@ def run_all(name: str, seeds: Iterable[int], options: Options, objectlab_seeds: 
             *(["quick"] if options.quick else []),
             *(["lab"] if with_objectlab else []),
         ]
-        file = datasets.WORK / f"{name}-{seed}-{'-'.join(marks)}-{_version(options)}.npz"
+        file = datasets.WORK / f"{name}-{seed}-{'-'.join(marks)}-{_version()}.npz"
         if not file.exists():
             data = data or datasets.load(name)
             images = data.half(options.half)
@@ -87,9 +87,9 @@ def _save(file: Path, made: Unit) -> None:
     temporary.replace(file)
 
 
-def _version(options: Options) -> str:
+def _version() -> str:
     """Of all code that the figures of one unit depend on."""
-    digest = hashlib.sha256(str(options.cut).encode())
+    digest = hashlib.sha256()
     for folder in _CODE:
         for file in sorted((datasets.PROJECT / folder).glob("*.py")):
             if file.name not in _AFTERWARDS:
@@ -126,7 +126,7 @@ def _unit(
                     row, vector = _figures(data, run, kind, by_kind[kind], weights, images)
                     rows.append(base | {"method": method} | row)
                     vectors.append(vector)
-    told = unplanted(data, options.cut, images) | {
+    told = unplanted(data, images) | {
         "confusion": [confusion(r) for r in runs if r.plan == Plan("mixed", _CONFUSED_AT)]
     }
     return Unit(rows, np.array(vectors, np.float32), told, time.perf_counter() - start)

@@ -15,7 +15,7 @@ from label_quality.schema import ERROR_TYPES
 
 FIGURES = ("AUROC", "P@20", "P@50", "P@100", "R@1%", "R@5%", "R@10%", "R@20%")
 CONTROLS = {
-    "labels": 100, "flagged": 2, "small": 10, "small_flagged": 1, "occluded": 5, "occluded_flagged": 0,
+    "cut": 0.5, "labels": 100, "flagged": 2, "small": 10, "small_flagged": 1, "occluded": 5, "occluded_flagged": 0,
     "missing_flagged": 3, "missing_in_crowds": 0, "findings_on_crowds": 0,
 }  # fmt: skip
 
@@ -68,7 +68,7 @@ def test_crowds_and_exact_duplicates() -> None:
 
 def test_the_page_tells_what_lost() -> None:
     results = judge({"coco": [unit({THIS: (0.2, 0.01), "CLOD": (0.3, 0.0)})]})
-    results |= {"half": "report", "quick": False, "cut": 0.5, "titles": {"coco": "COCO"}}
+    results |= {"half": "report", "quick": False, "titles": {"coco": "COCO"}}
     text = page.page(results)
     assert "| coco | missing: AP above CLOD | **NOT met** | -0.100" in text
     assert "coco: 1 seed." in text
