@@ -20,7 +20,7 @@ import yaml
 import label_quality
 
 PROJECT = Path(__file__).resolve().parents[2]
-WORDS = "audit infer download convert selftest split diff status review export demo ui sql report rebuild"
+WORDS = "audit infer download convert selftest split diff status review advice export demo ui sql report rebuild"
 COMMANDS = WORDS.split()
 # Each costs a tenth of a second or more, and none is needed to say what the words of the command are.
 HEAVY = {"dagster", "duckdb", "numpy", "pandas", "pyarrow", "PIL", "pycocotools", "scipy", "torch"}
@@ -151,7 +151,7 @@ def test_make_lists_what_there_is() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     done = make()
     assert done.returncode == 0, done.stderr
-    assert re.findall(r"^  (\w+)  +\S", done.stdout, re.MULTILINE) == phony.split()
+    assert re.findall(r"^  ([\w-]+)  +\S", done.stdout, re.MULTILINE) == phony.split()
 
 
 @needs_make

@@ -21,9 +21,9 @@ def test_intervals_hold_the_truth(made: Reviews, queue_from: float) -> None:
         found = measured(made, kind, rows)
         if found.rated < REVIEWS / 2:
             continue
-        # The share of 400 reviews has a standard deviation of 1.1 %. Errors of one type are few: of two or three of them
-        # every interval that reaches to 0 holds the truth.
-        assert found.coverage > 0.91, kind
+        # The share of 400 reviews has a standard deviation of 1.1 %. Of one type there are down to four errors among the
+        # thousand labels: most samples hold none or one of them, and the interval falls short (docs/rates.md).
+        assert found.coverage > (0.91 if kind == "any" else 0.86), kind
         assert kind != "any" or found.coverage < 0.99
         there = ~np.isnan(rows["rate"])
         off = (rows["rate"] - made.truth[kind])[there]

@@ -195,7 +195,7 @@ def test_without_predictions() -> None:
 def test_an_empty_batch_is_a_page_of_sentences() -> None:
     con = published(batch.audit(batch.database([image(1)], [], {}, CATEGORIES)), overall=False)
     page = check(render_report(con, {}))
-    assert page.count('class="nothing"') == 7
+    assert page.count('class="nothing"') == 8
     assert "<svg" not in page
 
 

@@ -158,7 +158,7 @@ def test_it_is_time_to_stop_when_the_next_hardly_hold_an_error(
 ) -> None:
     made, seen = document(), predictions()
     missing = [
-        {"image_id": k, "category_id": 1, "bbox": [5.0, 5 + 12.0 * n, 10, 10], "score": 0.8}
+        {"image_id": k, "category_id": 1, "bbox": [5.0, 5 + 12.0 * n, 10, 10], "score": 0.95}
         for k in range(1, 9)
         for n in range(6)
     ]
