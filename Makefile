@@ -22,7 +22,7 @@ unexport PYTHONHOME PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV
 
 help:  ## List what there is to run
 	@echo "make TARGET [ARGS=...]     The first one makes $(VENV), with PYTHON=... or the first Python 3.11 to 3.13 it finds."
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## Set up, render the demo dataset, audit it, publish ./data/label_quality.duckdb
 	@$(BIN)/label-quality demo $(ARGS)
