@@ -13,9 +13,9 @@ from typing import Any
 
 # Steps of an audit that make the second opinion: what ObjectLab's find_label_issues does.
 SCORING_STEPS = ("prediction_overlaps", "finding_scores", "findings")
-# What came into the audit after the bars were set: metrics, outliers and the performance of models. It is timed as a row of
+# What came into the audit after the bars were set: metrics, outliers, the performance of models, calibration. It is timed as a row of
 # its own, and the bars are judged on the rest.
-ADDED = "of this: metrics, outliers, performance"
+ADDED = "of this: metrics, outliers, performance, calibration"
 ADDED_STEPS = (
     "image_and_annotation_metrics",
     "prediction_metrics",
@@ -23,12 +23,16 @@ ADDED_STEPS = (
     "outliers",
     "performance",
     "metric_importance",
+    "calibration",
+    "review_sample",
 )
 ADDED_TABLES = (
     *("image_metrics", "annotation_metrics", "prediction_metrics"),
-    *("prediction_outcomes", "label_outcomes", "outliers", "outlier_summary"),
+    *("prediction_outcomes", "label_outcomes", "outliers", "outlier_summary", "outlier_bounds"),
     *("performance", "precision_recall", "confusion", "performance_gains"),
     *("metric_importance", "performance_by_metric"),
+    *("calibration", "calibration_curve", "calibration_reliability", "expected_recall"),
+    *("review_strata", "review_sample"),
 )
 GB = 1e9
 
@@ -152,7 +156,7 @@ def _over(audit: Row | None, peer: float | None) -> str:
     told = f"{_s(core(audit))} over {_s(peer)}"
     if audit is None or not any(added(r) for r in audit["runs"]):
         return told
-    return f"{told}; with metrics, outliers and performance {_s(middle(audit, 'wall'))}"
+    return f"{told}; with metrics, outliers, performance and calibration {_s(middle(audit, 'wall'))}"
 
 
 def _s(seconds: float | None, factor: float = 1.0, unit: str = "s") -> str:
