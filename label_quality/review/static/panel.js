@@ -74,10 +74,12 @@ export class Panel {
 
   #actions(finding, selected) {
     if (selected) return null;
-    // Of a label itself nothing is suspected that one could accept or reject.
-    const asked = finding.error_type === "sample" ? { accept: "Wrong", reject: "Right" } : {};
+    // Of a label itself nothing is suspected that one could accept or reject; that it is right is the good news.
+    const sample = finding.error_type === "sample";
+    const asked = sample ? { accept: "Wrong", reject: "Right" } : {};
+    const colour = sample ? { accept: "reject", reject: "accept" } : {};
     return h("div", { class: "actions" }, Object.entries(VERDICTS).map(([verdict, { title, key }]) =>
-      h("button", { type: "button", class: `verdict ${verdict}`, "aria-pressed": String(finding.status === verdict), onclick: () => this.run(verdict) }, asked[verdict] ?? title, h("kbd", {}, key))));
+      h("button", { type: "button", class: `verdict ${colour[verdict] ?? verdict}`, "aria-pressed": String(finding.status === verdict), onclick: () => this.run(verdict) }, asked[verdict] ?? title, h("kbd", {}, key))));
   }
 
   #history(finding) {
