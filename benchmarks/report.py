@@ -156,7 +156,9 @@ def _over(audit: Row | None, peer: float | None) -> str:
     told = f"{_s(core(audit))} over {_s(peer)}"
     if audit is None or not any(added(r) for r in audit["runs"]):
         return told
-    return f"{told}; with metrics, outliers, performance and calibration {_s(middle(audit, 'wall'))}"
+    return (
+        f"{told}; with metrics, outliers, performance and calibration {_s(middle(audit, 'wall'))}"
+    )
 
 
 def _s(seconds: float | None, factor: float = 1.0, unit: str = "s") -> str:

@@ -1,7 +1,7 @@
 """Publishing: brings ``label_quality.duckdb`` in step with manifests, copy-on-write, so that readers never wait.
 
-The file is copied aside, rows of the batches that changed are replaced in one transaction, and the copy is renamed
-into place. A table ``_published`` inside the file says what is in it, so a publish after a crash does what the killed
+The file is copied aside, the rows of batches that changed are replaced in one transaction, table by table where its version is
+another one, and the copy is renamed into place. A table ``_published`` inside the file says what is in it, so a publish after a crash does what the killed
 one did not, and one with nothing to do changes nothing. Who calls this holds the publish lock.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import msgspec
 
 from label_quality.reviews import publish_reviews
 from label_quality.schema import TABLES, Table
@@ -34,8 +35,22 @@ if TYPE_CHECKING:
 REVIEWS = ".reviews"  # stands for the review log among the batches that are in the file
 STORAGE_VERSION = "v1.2.0"  # DuckDB 1.2 and newer open the file
 _logger = logging.getLogger(__name__)
-_State = dict[str, tuple[str, str]]
 _Connect = Callable[[], duckdb.DuckDBPyConnection]
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """What the file holds of a batch: the committed state, and the version of each table."""
+
+    run_id: str
+    committed_at: str
+    tables: Mapping[str, str]
+
+    def is_state(self, manifest: Manifest) -> bool:
+        return (self.run_id, self.committed_at) == (manifest.run_id, manifest.committed_at)
+
+
+_State = dict[str, _Inside]
 
 
 @dataclass(frozen=True)
@@ -109,8 +124,7 @@ def _update(
     try:
         with _target(connect, copy) as con:
             if con.execute("SELECT version FROM _schema").fetchone() == (_schema_version(),):
-                rows = con.execute("SELECT batch, run_id, committed_at FROM _published").fetchall()
-                have = {batch: (run, committed) for batch, run, committed in rows}
+                have = _inside(con)
                 if not _all_change(manifests, have):
                     return _replace(con, shared, manifests, log, have, anew=False)
                 return None
@@ -120,10 +134,20 @@ def _update(
     return None
 
 
+def _inside(con: duckdb.DuckDBPyConnection) -> _State:
+    rows = con.execute("SELECT batch, run_id, committed_at, tables FROM _published").fetchall()
+    return {
+        batch: _Inside(run, committed, msgspec.json.decode(tables, type=dict[str, str]))
+        for batch, run, committed, tables in rows
+    }
+
+
 def _all_change(manifests: list[Manifest], have: _State) -> bool:
-    """Whether no batch stays as it is: then a file made anew is as quick, and half as large."""
+    """Whether no table of any batch stays as it is: then a file made anew is as quick, and half as large."""
     batches = [m for m in manifests if m.batch != OVERALL]
-    return bool(batches) and all(have.get(m.batch) != (m.run_id, m.committed_at) for m in batches)
+    return bool(batches) and not any(
+        m.batch in have and have[m.batch].tables.items() & m.tables.items() for m in batches
+    )
 
 
 @contextmanager
@@ -165,8 +189,8 @@ def _definitions() -> list[str]:
     return [
         "CREATE TABLE _schema (version VARCHAR)",
         "COMMENT ON TABLE _schema IS 'The version of the tables and views of this file'",
-        "CREATE TABLE _published (batch VARCHAR, run_id VARCHAR, committed_at VARCHAR)",
-        "COMMENT ON TABLE _published IS 'Which committed version of each batch is in this file; "
+        "CREATE TABLE _published (batch VARCHAR, run_id VARCHAR, committed_at VARCHAR, tables VARCHAR)",
+        "COMMENT ON TABLE _published IS 'Which committed version of each batch, and of each of its tables (JSON), is in this file; "
         f"{OVERALL} stands for the results over all batches, {REVIEWS} for the review log by its last number'",
         *(s for table in _published_tables() for s in (table.ddl(), *table.comments())),
         *(s for view in views() for s in view.statements()),
@@ -186,21 +210,21 @@ def _replace(
     *,
     anew: bool,
 ) -> Published:
-    changed = [m for m in manifests if have.get(m.batch) != (m.run_id, m.committed_at)]
+    changed = [m for m in manifests if m.batch not in have or not have[m.batch].is_state(m)]
     outdated = [m.batch for m in changed if is_outdated(shared, m)]
     taken = [m for m in changed if m.batch not in outdated]
     seconds: dict[str, float] = {}
     known = set(have) - {REVIEWS}
     removed = sorted(known - {m.batch for m in manifests} | set(outdated) & known)
-    before = have.get(REVIEWS, ("0", ""))[0]
+    before = have[REVIEWS].run_id if REVIEWS in have else "0"
     reviewed = before != str(log.last())
     if taken or removed or reviewed:
-        stale = [*removed, *(m.batch for m in taken if m.batch in have)]
         con.execute("BEGIN")
         for table in (t for t in _published_tables() if not t.from_log):
             start = time.perf_counter()
-            _delete(con, table, stale)
-            files = [shared.local(m.tables[table.name]) for m in taken if table.name in m.tables]
+            other = [m for m in taken if not _is_inside(table, m, have)]
+            _delete(con, table, [*removed, *(m.batch for m in other if m.batch in have)])
+            files = [shared.local(m.tables[table.name]) for m in other if table.name in m.tables]
             if files:
                 con.execute(f'INSERT INTO "{table.name}" {select_sql(table, files)}')
             seconds[table.name] = time.perf_counter() - start
@@ -209,14 +233,21 @@ def _replace(
         if len(entries) or before != "0":
             publish_reviews(con, entries)
         last = str(entries["seq"][-1] if len(entries) else 0)
-        gone = [*stale, REVIEWS]
+        gone = [*removed, *(m.batch for m in taken), REVIEWS]
         con.execute("DELETE FROM _published WHERE batch IN (SELECT unnest(?))", [gone])
-        states = [(m.batch, m.run_id, m.committed_at) for m in taken]
-        for row in (*states, (REVIEWS, last, "")):
-            con.execute("INSERT INTO _published VALUES (?, ?, ?)", row)
+        states = [(m.batch, m.run_id, m.committed_at, m.tables) for m in taken]
+        for *state, tables in (*states, (REVIEWS, last, "", {})):
+            row = [*state, msgspec.json.encode(tables).decode()]
+            con.execute("INSERT INTO _published VALUES (?, ?, ?, ?)", row)
         con.execute("COMMIT")
     batches = tuple(m.batch for m in taken)
     return Published(batches, tuple(removed), tuple(outdated), anew, reviewed, seconds)
+
+
+def _is_inside(table: Table, manifest: Manifest, have: _State) -> bool:
+    """Whether the file holds the version of the table that the manifest names."""
+    inside = have.get(manifest.batch)
+    return inside is not None and inside.tables.get(table.name) == manifest.tables.get(table.name)
 
 
 def _delete(con: duckdb.DuckDBPyConnection, table: Table, batches: list[str]) -> None:

@@ -59,7 +59,10 @@ def test_bars_are_judged_without_what_was_added_later() -> None:
         with_more[key]["rows"]["audit"]["runs"] = [run(8.5, seconds=SCORING | more)]
     train, _, val = report.bars(with_more)[:3]
     assert (train.value, val.value) == (pytest.approx(6.0 / 2.0), pytest.approx(6.0 / 6.0))
-    assert "6.00 s over 2.00 s; with metrics, outliers, performance and calibration 8.50 s" in train.detail
+    assert (
+        "6.00 s over 2.00 s; with metrics, outliers, performance and calibration 8.50 s"
+        in train.detail
+    )
     assert f"| {report.ADDED} | 2.50 s |" in report.page(with_more)
 
 

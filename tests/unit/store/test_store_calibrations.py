@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from store_rows import audit, content
+from store_rows import audit, content, markers
 
-from label_quality.store import BatchRun, Store, StoreError
+from label_quality.schema import Table
+from label_quality.store import BatchRun, Store, StoreError, publishing
 from label_quality.store.calibrations import Calibration, Calibrations, Curve, FittedType
+from label_quality.store.scan import select_sql
 from label_quality.store.shared import LocalFolder
 
 
@@ -90,6 +92,26 @@ def test_a_derived_state_takes_the_place_of_the_one_it_was_derived_from(store: S
     # Nothing new was delivered: the sensor need not refresh once more.
     assert manifest.committed_at == before.committed_at
     assert store.publish().replaced == ("b1",)
+
+
+def test_publishing_a_derived_state_replaces_what_was_derived_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit(store, "b1", "r1")
+    store.publish()
+    store.derive("b1", "c1", derive)
+    read: list[str] = []
+
+    def noted(table: Table, files: list[Path]) -> str:
+        read.append(table.name)
+        return select_sql(table, files)
+
+    monkeypatch.setattr(publishing, "select_sql", noted)
+    done = store.publish()
+    assert (done.replaced, done.rebuilt) == (("b1",), False)
+    assert set(read) == {"findings", "error_rates"}
+    assert markers(store.database) == {"b1": {"r1", "c1"}}
+    assert not store.publish().changed
 
 
 def test_a_run_that_commits_meanwhile_wins(store: Store) -> None:
