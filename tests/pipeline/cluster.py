@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,7 @@ from pipeline_tools import PROJECT, environment, wait_for
 from servers import postgres, redis
 
 from label_quality.demo import Demo
+from label_quality.store.files import locked
 
 DEPLOY = PROJECT / "deploy"
 SETTINGS = """
@@ -139,6 +141,8 @@ def cluster(folder: Path, settings: str = SETTINGS, **more: str) -> Iterator[Clu
     for module in ("dagster_celery", "dagster_postgres"):
         pytest.importorskip(module, reason=f"{module} is not installed: extra celery")
     with ExitStack() as servers:
+        # One at a time, whoever else runs these tests: a dozen processes each are too many for a small machine.
+        servers.enter_context(locked(Path(tempfile.gettempdir()) / "label_quality_cluster.lock"))
         broker = servers.enter_context(redis.server())
         url = postgres.new_database(servers.enter_context(postgres.server()), "dagster")
         home = folder / "home"
