@@ -19,7 +19,7 @@ def test_false_positives_above_75_percent_sorted_by_confidence_are_relabelled_or
     page.fill("input[name=p_min]", "0")
     page.click(".choice:has-text('false positive')")
     page.fill("input[name=confidence_min]", "0.75")
-    page.select_option("select", "confidence desc")
+    page.select_option("select[aria-label=Sort]", "confidence desc")
     page.wait_for_function(
         "() => location.search.includes('confidence_min=0.75') && location.search.includes('sort=confidence')"
     )

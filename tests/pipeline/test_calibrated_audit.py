@@ -81,7 +81,7 @@ def test_its_checks_are_of_the_calibrated_rates(twice: Twice) -> None:
     summary = twice.summaries[1]
     checks = {c["name"]: c["description"] for c in summary["checks"]}
     rate = summary["rates"]["missing"]["rate"]
-    assert f"estimated at {rate:.1%} of the labels" in checks["missing_rate"]
+    assert f": {rate:.1%} of the labels" in checks["missing_rate"]
     assert "not calibrated" not in checks["missing_rate"]
     assert "before this one" not in checks["error_rate_jump"]
 

@@ -37,7 +37,10 @@ def server() -> Iterator[dict[str, str]]:
             for name, value in found.items():
                 patch.setenv(name, value)
             import boto3
+            import s3fs
 
+            # fsspec keeps file systems by their arguments: one of an earlier server would still ask that.
+            s3fs.S3FileSystem.clear_instance_cache()
             boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield found
     finally:
