@@ -42,7 +42,7 @@ class Shot:
 
 
 SHOTS = {
-    "queue": Shot("/", ("a", "r", "a", "l", "a")),
+    "queue": Shot("/?type=missing", ("a", "a", "a")),
     "queue_dark": Shot("/?type=inaccurate", ("j",), dark=True),
     "grid": Shot("/?view=grid", ("x", "ArrowRight", "x", "ArrowRight", "ArrowRight", "x"), ready=".finding .crop .box"),
     "narrow": Shot("/?type=wrong_class&status=open", width=800, height=860),
