@@ -26,7 +26,7 @@ NO_LIMITS = "[limits]\n" + "".join(
     for kind in ("missing", "wrong_class", "inaccurate", "duplicate", "spurious", "any")
 )
 # What differs between two runs on the same input.
-_OF_THE_RUN = {"run_id", "committed_at"}
+_OF_THE_RUN = {"run_id", "committed_at", "tables"}
 _ABOUT_RUNS = {"deliveries"}  # the killed ones, too
 
 
