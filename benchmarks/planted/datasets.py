@@ -10,17 +10,12 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 
-from label_quality.coco import read_labels, read_predictions
-from label_quality.findings import build_finding_scores
-from label_quality.matching import build_overlaps, build_pairs
-from label_quality.schema import TABLES
+from label_quality.calibration.load import load_files
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("LABEL_QUALITY_SHARED") or PROJECT.parent / "shared")
 WORK = PROJECT / "benchmarks" / ".work" / "accuracy"
-_READ = ("images", "categories", "annotations")
 
 
 @dataclass(frozen=True)
@@ -79,41 +74,7 @@ def load(name: str) -> Dataset:
     """Read a dataset and match it, single-threaded, so that several may run at once."""
     files = known()[name]
     con = duckdb.connect(config={"threads": 1})
-    masks: list[pa.Table] = []
-    labels = read_labels(files.annotations, name, write_masks=masks.append)
-    for table in _READ:
-        _create(con, table, getattr(labels, table))
-    _create(con, "annotation_masks", _joined(masks, "annotation_masks"))
-    rows: list[pa.Table] = []
-    masks = []
-    for model, file in files.predictions.items():
-        read_predictions(
-            file,
-            name,
-            model,
-            images=labels.images,
-            categories=labels.categories,
-            write=rows.append,
-            write_masks=masks.append,
-        )
-    _create(con, "predictions", _joined(rows, "imported_predictions"))
-    _create(con, "prediction_masks", _joined(masks, "imported_prediction_masks"))
-    con.execute(TABLES["label_probes"].ddl())
-    con.execute(TABLES["models"].ddl())
-    for model, file in files.predictions.items():
-        kept = f"(select count(*) from predictions where model = '{model}')"
-        con.execute(
-            f"""insert into models by name select '{name}' as batch, '{model}' as model, '{file.name}' as file, '' as sha256,
-                false as simulated, false as saw_labels, {kept} as predictions_read, {kept} as predictions_kept,
-                0 as predictions_quarantined, '' as reader"""
-        )
-    for build, table in (
-        (build_overlaps, "prediction_overlaps"),
-        (build_pairs, "annotation_pairs"),
-        (build_finding_scores, "finding_scores"),
-    ):
-        build(con)  # type: ignore[operator]
-        con.execute(f"create table {table} as from new_{table}")
+    load_files(con, files.annotations, list(files.predictions.items()), batch=name)
     ids = con.execute("select image_id from images order by image_id").fetchnumpy()["image_id"]
     return Dataset(name, files, con, ids, _predictions(con, ids, list(files.predictions)))
 
@@ -133,17 +94,6 @@ def _predictions(
     columns["image"] = np.searchsorted(ids, columns["image_id"])
     columns["model"] = np.array([models.index(m) for m in columns["model"]])
     return columns
-
-
-def _joined(parts: list[pa.Table], table: str) -> pa.Table:
-    schema = TABLES[table].arrow_schema()
-    return pa.concat_tables([schema.empty_table(), *(p.cast(schema) for p in parts)])
-
-
-def _create(con: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
-    con.register("_rows", rows)
-    con.execute(f"create table {name} as from _rows")
-    con.unregister("_rows")
 
 
 def _demo(folder: Path, images: int = 120, seed: int = 0) -> Files:

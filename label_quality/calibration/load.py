@@ -31,6 +31,7 @@ def load_files(
     annotations: Path,
     predictions: Sequence[tuple[str, Path]],
     say: Callable[[str], None] = lambda _: None,
+    batch: str = "selftest",
 ) -> dict[str, tuple[int, int]]:
     """Read COCO files into tables of `con`, match and score them; raises `UnreadableFile`.
 
@@ -39,6 +40,7 @@ def load_files(
         annotations: COCO annotation file.
         predictions: model and COCO results file of each.
         say: told how far it is.
+        batch: what the batch is called in the tables.
 
     Returns:
         What ("labels", or a model) -> records kept, and not taken.
@@ -46,7 +48,7 @@ def load_files(
     for schema in TABLES.values():
         con.execute(schema.ddl())
     say(f"reading {annotations.name}")
-    labels = read_labels(annotations, "selftest", write_masks=_into(con, "annotation_masks"))
+    labels = read_labels(annotations, batch, write_masks=_into(con, "annotation_masks"))
     for table in ("images", "categories", "annotations"):
         _into(con, table)(getattr(labels, table))
     taken = {"labels": _kept(labels.counts["annotations"])}
@@ -54,7 +56,7 @@ def load_files(
         say(f"reading {file.name}")
         read = read_predictions(
             file,
-            "selftest",
+            batch,
             model,
             images=labels.images,
             categories=labels.categories,
@@ -62,7 +64,7 @@ def load_files(
             write_masks=_into(con, "prediction_masks"),
         )
         taken[model] = read.kept, read.quarantined_count
-        _into(con, "models")(_model_row(model, file, read.read, read.kept, read.reader))
+        _into(con, "models")(_model_row(batch, model, file, read.read, read.kept, read.reader))
     say("comparing labels with predictions")
     for name, build in _BUILT:
         build(con)
@@ -83,9 +85,9 @@ def _into(con: DuckDBPyConnection, table: str) -> Callable[[pa.Table], None]:
     return insert
 
 
-def _model_row(model: str, file: Path, read: int, kept: int, reader: str) -> pa.Table:
+def _model_row(batch: str, model: str, file: Path, read: int, kept: int, reader: str) -> pa.Table:
     row: Mapping[str, object] = {
-        "batch": "selftest",
+        "batch": batch,
         "model": model,
         "file": file.name,
         "sha256": "",
