@@ -1,4 +1,4 @@
-"""The group that the command's words belong to, and the option that most of them have."""
+"""The group that the command's words belong to, and the options that several of them have."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ ROOT = click.option(
     "--root",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the tables and of label_quality.duckdb. Default: LABEL_QUALITYROOT, else ./data.",
+)
+
+FORM = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
 )
 
 

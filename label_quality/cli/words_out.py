@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from label_quality.cli.group import ROOT, cli
+from label_quality.cli.group import FORM, ROOT, cli
 
 
 @cli.command()
@@ -39,13 +39,7 @@ def review(root: Path | None, port: int, host: str, token: str | None) -> None:
 @cli.command()
 @click.argument("query", required=False)
 @ROOT
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-)
+@FORM
 def sql(query: str | None, root: Path | None, form: str) -> None:
     """Query what was published, read-only. Without QUERY: from standard input, or the list of tables."""
     from label_quality.cli.sql import run_sql
@@ -150,13 +144,7 @@ def advice(batch: str, root: Path | None, *, as_json: bool) -> None:
 @click.argument("old")
 @click.argument("new", required=False)
 @ROOT
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-)
+@FORM
 def diff(old: str, new: str | None, root: Path | None, form: str) -> None:
     """Compare two COCO files, or two versions of a batch: what was added, removed, re-classed, moved, redrawn.
 
