@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from servers.listening import free_port
 
 
 def programs() -> Path:
@@ -34,9 +34,7 @@ def server() -> Iterator[str]:
     if os.geteuid() == 0:  # it refuses to be run by root
         shutil.chown(folder, "postgres", "postgres")
         run = ["runuser", "-u", "postgres", "--"]
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     place, data = programs(), str(folder / "data")
     options = (
         f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from servers.listening import free_port, wait_for
 
 BUCKET = "label-quality"
 
@@ -19,14 +18,12 @@ def server() -> Iterator[dict[str, str]]:
     """The variables by which it is found, with an empty bucket in it; the test is skipped where moto or s3fs is not installed."""
     for module in ("moto", "s3fs"):
         pytest.importorskip(module, reason=f"{module} is not installed")
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, **quiet)
     try:
-        _wait_for(port, process)
+        wait_for(port, process, "moto's server", 60)
         found = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
             "AWS_ACCESS_KEY_ID": "tests",
@@ -46,15 +43,3 @@ def server() -> Iterator[dict[str, str]]:
     finally:
         process.terminate()
         process.wait()
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        assert process.poll() is None, "moto's server ended by itself"
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("moto's server does not listen")
